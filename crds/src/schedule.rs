@@ -1,0 +1,107 @@
+//! When a source is read: on a schedule, over a past range, or all the time.
+
+use jiff::Timestamp;
+use kube::{KubeSchema, core::Rule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Span;
+
+/// When a batch source looks for new files, and how far back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// When to look for new files, as a cron expression of five fields (minute, hour, day of month, month, day of week)
+    /// or one of @hourly, @daily, @weekly, @monthly and @yearly. An hour's page views are published 40 to 60 minutes
+    /// after it ends, so some minutes past the hour are a good time. Example: "25 * * * *".
+    #[schemars(length(min = 1, max = 128))]
+    pub cron: String,
+
+    /// The time zone that the cron expression is in, as a name of the IANA database. Only the times of the runs follow
+    /// it: data are in UTC always. Default: Etc/UTC. Example: Europe/Berlin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub time_zone: Option<String>,
+
+    /// How far back each run looks for files that are not loaded yet, or that were published anew, so that an outage
+    /// shorter than this mends itself. A number and a unit (s, m, h, d, w). Default: 48h for hourly sources, 7d for
+    /// daily ones. Example: 72h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookback: Option<Span>,
+}
+
+impl Schedule {
+    /// The zone that `cron` is in when none is given.
+    pub const DEFAULT_TIME_ZONE: &str = "Etc/UTC";
+
+    /// The zone that `cron` is in.
+    #[must_use]
+    pub fn time_zone(&self) -> &str {
+        self.time_zone.as_deref().unwrap_or(Self::DEFAULT_TIME_ZONE)
+    }
+}
+
+/// A past range of a batch source, loaded once beside the schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.from < self.to").message("from must be before to; the range is [from, to)").field_path(".to"))]
+pub struct Backfill {
+    /// Name of the backfill, unique within its source: lower-case letters, digits and hyphens, at most 20. Its progress
+    /// shows under this name. A new range is a new name. Example: y2024.
+    #[schemars(
+        length(min = 1, max = 20),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+    )]
+    pub name: String,
+
+    /// Where the range begins, included: the start of the first hour or day to load, in UTC and on a whole hour (daily
+    /// sources: on midnight). Example: 2024-01-01T00:00:00Z.
+    pub from: Timestamp,
+
+    /// Where the range ends, not included: the start of the first hour or day not to load, in UTC and on a whole hour
+    /// (daily sources: on midnight). Example: 2025-01-01T00:00:00Z.
+    pub to: Timestamp,
+
+    /// How many workers load the range at the same time. Wikimedia's host is given two connections from the whole
+    /// cluster whatever is set here, so more than 2 helps only with a mirror (baseUrl). Default: 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 16))]
+    pub parallelism: u16,
+}
+
+fn one() -> u16 {
+    1
+}
+
+/// How a stream is read and written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StreamOptions {
+    /// The longest that an event waits for others before it is written. Longer makes fewer and larger writes.
+    /// A number and a unit (ms, s, m). Default: 100ms. Example: 1s.
+    pub batch_interval: Span,
+
+    /// The most events written at once. A batch is written when it holds so many or when batchInterval is over,
+    /// whichever comes first. Default: 1000.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub batch_size: u32,
+
+    /// Reconnect when nothing at all was received for so long. The stream carries a canary event every few minutes at
+    /// the least. A number and a unit (s, m, h). Default: 5m.
+    pub idle_timeout: Span,
+
+    /// How far before the last event a reconnect starts, since events do not arrive in the order of their times. What
+    /// comes twice is dropped by its id. A number and a unit (s, m, h). Default: 30s.
+    pub rewind: Span,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self {
+            batch_interval: Span::millis(100),
+            batch_size: 1_000,
+            idle_timeout: Span::seconds(300),
+            rewind: Span::seconds(30),
+        }
+    }
+}

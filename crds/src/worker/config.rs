@@ -1,0 +1,130 @@
+//! The configuration file of a worker.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Sink, Source, Span};
+
+/// The configuration file of a worker: one source, the sinks it feeds, and the time to look at. No secrets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// Who to write to about the traffic, for the User-Agent.
+    pub contact: String,
+    /// The source to read.
+    pub source: Source,
+    /// The sinks that the source feeds, in its own order.
+    pub sinks: Vec<Sink>,
+    /// Which time of the data to look at.
+    pub window: Window,
+    /// What the worker holds itself to.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// Which time of the data a run looks at, by the start of the units.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "Fields")]
+pub enum Window {
+    /// From so long ago to now.
+    Lookback {
+        /// How long ago.
+        lookback: Span,
+    },
+    /// A fixed range, its end not included.
+    Range {
+        /// Where it begins, included.
+        from: Timestamp,
+        /// Where it ends, not included.
+        to: Timestamp,
+    },
+}
+
+/// A window that says too little, too much, or nonsense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidWindow {
+    /// Neither form, or a mix of the two.
+    #[error(
+        "window must be {{\"lookback\": \"48h\"}} or {{\"from\": \"2024-08-03T05:00:00Z\", \"to\": \"2024-08-03T06:00:00Z\"}}"
+    )]
+    Form,
+    /// A range with nothing in it.
+    #[error("window is empty: from ({from}) must be before to ({to})")]
+    Empty {
+        /// Where it begins.
+        from: Timestamp,
+        /// Where it ends.
+        to: Timestamp,
+    },
+}
+
+/// All that a window may have, so that the error can say more than that nothing matched.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    lookback: Option<Span>,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+impl TryFrom<Fields> for Window {
+    type Error = InvalidWindow;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        match (fields.lookback, fields.from, fields.to) {
+            (Some(lookback), None, None) => Ok(Self::Lookback { lookback }),
+            (None, Some(from), Some(to)) => Self::Range { from, to }.checked(),
+            _ => Err(InvalidWindow::Form),
+        }
+    }
+}
+
+impl Window {
+    /// The window itself, unless it is empty.
+    ///
+    /// # Errors
+    /// When the range does not begin before it ends.
+    pub fn checked(self) -> Result<Self, InvalidWindow> {
+        match self {
+            Self::Range { from, to } if from >= to => Err(InvalidWindow::Empty { from, to }),
+            window => Ok(window),
+        }
+    }
+}
+
+/// What a worker holds itself to. Every field has a default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections to the source's host at the same time.
+    pub connections: u8,
+    /// How often a request is tried before its unit fails.
+    pub attempts: u32,
+    /// The shortest wait before a request is tried again.
+    pub min_backoff: Span,
+    /// The longest wait before a request is tried again.
+    pub max_backoff: Span,
+    /// How long a connection may be silent before it counts as dead.
+    pub idle_timeout: Span,
+    /// The share of a unit's lines that may be unparsable, from 0 to 1, before the unit fails.
+    pub max_rejected_share: f64,
+    /// The most unparsable lines of a unit that are kept.
+    pub max_rejected_lines: u32,
+    /// How long after its end a unit may be unpublished before it counts as missing.
+    pub missing_after: Span,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 2,
+            attempts: 5,
+            min_backoff: Span::seconds(1),
+            max_backoff: Span::seconds(60),
+            idle_timeout: Span::seconds(60),
+            max_rejected_share: 0.01,
+            max_rejected_lines: 10_000,
+            missing_after: Span::hours(6),
+        }
+    }
+}

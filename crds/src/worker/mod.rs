@@ -1,0 +1,16 @@
+//! What passes between the operator and a worker.
+//!
+//! In: a [`WorkerConfig`] as a JSON file, without secrets, and the secrets in environment variables ([`secret_env`]).
+//! Out: an [`ExitCode`] and a [`Report`].
+
+mod config;
+mod exit;
+mod report;
+mod resolve;
+mod secrets;
+
+pub use config::{InvalidWindow, Limits, Window, WorkerConfig};
+pub use exit::ExitCode;
+pub use report::{FailedUnit, REPORT_LIMIT, Report, ReportWindow};
+pub use resolve::{ResolveError, resolve};
+pub use secrets::{SecretKey, SecretVar, secret_env, secret_vars};
