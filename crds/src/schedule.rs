@@ -1,7 +1,7 @@
 //! When a source is read: on a schedule, over a past range, or all the time.
 
 use jiff::Timestamp;
-use kube::{KubeSchema, core::Rule};
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::{Date, date};
-use kube::{
-    KubeSchema,
-    core::{ListMerge, Rule},
-};
+use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,6 @@
 //! The resource and its spec.
 
-use kube::{
-    CustomResource, KubeSchema,
-    core::{ListMerge, Rule},
-};
+use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::{Sink, Source, WikiIngestStatus, Workers};
