@@ -1,11 +1,11 @@
 //! The CRD made of the types.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, CustomResourceDefinitionVersion, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
-    JSONSchemaPropsOrBool,
+    CustomResourceDefinition, CustomResourceDefinitionVersion, JSON, JSONSchemaProps,
+    JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::WikiIngest;
 
@@ -29,9 +29,29 @@ pub fn crd() -> CustomResourceDefinition {
 /// # Errors
 /// When the CRD cannot be written as YAML.
 pub fn yaml() -> Result<String, serde_saphyr::SerializeError> {
-    // Through a JSON value, which leaves out what only the typed form has.
-    let body = serde_saphyr::to_string(&json!(crd()))?;
+    let mut crd = json!(crd());
+    whole_numbers(&mut crd);
+    let body = serde_saphyr::to_string(&crd)?;
     Ok(format!("# Made by: {GENERATE}\n{body}"))
+}
+
+/// Bounds are floats in the typed form, and `maximum: 19.0` would read back from the API server as 19.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Number(number) => {
+            // No bound is beyond what a float tells exactly.
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "only whole numbers come here"
+            )]
+            if let Some(whole) = number.as_f64().filter(|float| float.fract() == 0.0) {
+                *value = json!(whole as i64);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn root_schema(version: &mut CustomResourceDefinitionVersion) -> Option<&mut JSONSchemaProps> {
@@ -40,7 +60,11 @@ fn root_schema(version: &mut CustomResourceDefinitionVersion) -> Option<&mut JSO
 
 fn for_each_schema(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JSONSchemaProps)) {
     change(schema);
-    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+    for property in schema
+        .properties
+        .iter_mut()
+        .flat_map(|properties| properties.values_mut())
+    {
         for_each_schema(property, change);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
@@ -54,14 +78,20 @@ fn for_each_schema(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JS
 /// Lines end where the source code's do; `kubectl explain` breaks them to the terminal's width by itself.
 fn flow_description(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
-        let paragraphs = description.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+        let paragraphs = description
+            .split("\n\n")
+            .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
         *description = paragraphs.collect::<Vec<_>>().join("\n\n");
     }
 }
 
 /// The API server warns of formats that `OpenAPI` does not have, such as uint16; their bounds are written out anyway.
 fn known_format(schema: &mut JSONSchemaProps) {
-    if schema.format.as_deref().is_some_and(|format| format.starts_with("uint")) {
+    if schema
+        .format
+        .as_deref()
+        .is_some_and(|format| format.starts_with("uint"))
+    {
         schema.format = Some("int64".to_owned());
     }
 }
@@ -69,7 +99,12 @@ fn known_format(schema: &mut JSONSchemaProps) {
 /// A resource that the operator has not seen yet must not look finished: without any status, tools that read
 /// `observedGeneration` (Argo CD, Flux, kstatus) would take it for ready.
 fn default_status(schema: &mut JSONSchemaProps) {
-    if let Some(status) = schema.properties.as_mut().and_then(|properties| properties.get_mut("status")) {
+    if let Some(status) = schema
+        .properties
+        .as_mut()
+        .and_then(|properties| properties.get_mut("status"))
+    {
+        status.nullable = None;
         status.default = Some(JSON(json!({ "observedGeneration": -1 })));
     }
 }

@@ -14,6 +14,7 @@
 )]
 
 pub mod crd;
+mod cron;
 mod schedule;
 mod sink;
 mod source;
@@ -24,6 +25,7 @@ pub mod validate;
 pub mod worker;
 mod workers;
 
+pub use cron::ScheduleError;
 pub use schedule::{Backfill, Schedule, StreamOptions};
 pub use sink::{
     Compression, DEFAULT_ZSTD_LEVEL, FolderSink, LocalSecretRef, Retention, S3Sink, SecretKeyRef,

@@ -44,6 +44,8 @@ impl Schedule {
 /// A past range of a batch source, loaded once beside the schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.from == oldSelf.from && self.to == oldSelf.to")
+    .message("the range of a backfill cannot be changed once it is there: add another under a new name"))]
 #[x_kube(validation = Rule::new("self.from < self.to").message("from must be before to; the range is [from, to)").field_path(".to"))]
 pub struct Backfill {
     /// Name of the backfill, unique within its source: lower-case letters, digits and hyphens, at most 20. Its progress
@@ -100,7 +102,7 @@ impl Default for StreamOptions {
         Self {
             batch_interval: Span::millis(100),
             batch_size: 1_000,
-            idle_timeout: Span::seconds(300),
+            idle_timeout: Span::minutes(5),
             rewind: Span::seconds(30),
         }
     }

@@ -48,6 +48,12 @@ impl Span {
         Self::of(count, "s", 1_000)
     }
 
+    /// A span of `count` minutes.
+    #[must_use]
+    pub fn minutes(count: u32) -> Self {
+        Self::of(count, "m", 60_000)
+    }
+
     /// A span of `count` hours.
     #[must_use]
     pub fn hours(count: u32) -> Self {

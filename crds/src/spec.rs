@@ -72,7 +72,7 @@ use crate::{Sink, Source, WikiIngestStatus, Workers};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(SINKS_DECLARED)
-        .message("a source names a sink that spec.sinks does not declare: correct the name, or add the sink").field_path(".sources"),
+        .message(Message::Expression(SINK_MISSING.to_owned())).field_path(".sources"),
     validation = Rule::new(KINDS_APART)
         .message("two sources of the same kind feed the same sink, where they would overwrite each other's rows: make them one source, or give them different sinks").field_path(".sources"),
 )]
@@ -110,6 +110,11 @@ pub struct WikiIngestSpec {
 
 const SINKS_DECLARED: &str =
     "self.sources.all(s, s.sinks.all(n, self.sinks.exists(k, k.name == n)))";
+
+/// Names the first sink that is missing. Messages are made after rules, and only for what failed.
+const SINK_MISSING: &str = "'there is no sink called ' + self.sources.filter(s, \
+!s.sinks.all(n, self.sinks.exists(k, k.name == n)))[0].sinks.filter(n, !self.sinks.exists(k, k.name == n))[0] + \
+': correct the name in sources, or add the sink to sinks'";
 
 const KINDS_APART: &str = "self.sources.all(a, self.sources.all(b, a.name == b.name \
 || !((has(a.pageviews) && has(b.pageviews)) || (has(a.pageviewComplete) && has(b.pageviewComplete)) \

@@ -43,7 +43,7 @@ pub struct Workers {
 
     /// Labels that a node must have for the workers to run on it. Default: none. Example: {kubernetes.io/arch: arm64}.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 63)))]
+    #[schemars(schema_with = "labels_schema")]
     pub node_selector: BTreeMap<String, String>,
 
     /// Taints of nodes that the workers tolerate. Default: none.
@@ -54,7 +54,7 @@ pub struct Workers {
     /// Annotations of the workers' own ServiceAccount, which is how clouds give it an identity.
     /// Example: {eks.amazonaws.com/role-arn: "arn:aws:iam::111122223333:role/wikiingest"}.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 1024)))]
+    #[schemars(schema_with = "annotations_schema")]
     #[x_kube(validation = Rule::new("self.all(k, size(k) <= 253 && !k.contains('kubernetes.io/') && !k.contains('k8s.io/'))")
         .message("annotations of Kubernetes itself (kubernetes.io/, k8s.io/) cannot be set here: remove them"))]
     pub service_account_annotations: BTreeMap<String, String>,
@@ -84,6 +84,22 @@ impl PullPolicy {
     }
 }
 
+fn labels_schema(_: &mut SchemaGenerator) -> Schema {
+    texts_schema(32, 63)
+}
+
+fn annotations_schema(_: &mut SchemaGenerator) -> Schema {
+    texts_schema(16, 1024)
+}
+
+fn texts_schema(entries: u32, characters: u32) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": entries,
+        "additionalProperties": { "type": "string", "maxLength": characters },
+    })
+}
+
 /// Kubernetes' own type without `claims`, which refers to parts of a pod that cannot be set here.
 fn resources_schema(_: &mut SchemaGenerator) -> Schema {
     let quantities = |description: &str| {
@@ -93,7 +109,6 @@ fn resources_schema(_: &mut SchemaGenerator) -> Schema {
             "nullable": true,
             "maxProperties": 16,
             "additionalProperties": {
-                "anyOf": [{ "type": "integer" }, { "type": "string" }],
                 "maxLength": 32,
                 "pattern": r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$",
                 "x-kubernetes-int-or-string": true,
