@@ -100,7 +100,7 @@ pub struct SingleStoreSink {
     /// Host name or IP address of the server, without port. Example: svc-sdb.example.internal.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)$")
+        regex(pattern = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|([0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]*)$")
     )]
     pub host: String,
 

@@ -5,7 +5,7 @@ pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let most = (word.chars().count() / 3).max(1);
+    let most = word.chars().count().div_ceil(3);
     candidates
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(d, _)| *d <= most)
