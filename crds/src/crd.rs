@@ -75,13 +75,13 @@ fn for_each_schema(schema: &mut JSONSchemaProps, change: &mut impl FnMut(&mut JS
     }
 }
 
-/// Lines end where the source code's do; `kubectl explain` breaks them to the terminal's width by itself.
+/// Backticks are for readers of the source code, and lines end where its lines do; `kubectl explain` breaks them to the terminal's width by itself.
 fn flow_description(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
         let paragraphs = description
             .split("\n\n")
             .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
-        *description = paragraphs.collect::<Vec<_>>().join("\n\n");
+        *description = paragraphs.collect::<Vec<_>>().join("\n\n").replace('`', "");
     }
 }
 

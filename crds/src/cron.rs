@@ -221,8 +221,8 @@ impl Field {
         value
             .filter(|value| (self.min..=self.max).contains(value))
             .ok_or_else(|| {
-                let names = self.names.first().zip(self.names.last());
-                let or_names = names.map_or_else(String::new, |(first, last)| {
+                let ends = self.names.first().zip(self.names.last());
+                let or_names = ends.map_or_else(String::new, |(first, last)| {
                     format!(", or {first} to {last}")
                 });
                 format!(
@@ -242,6 +242,7 @@ fn number(text: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "what is unexpected here fails the test")]
 mod tests {
     use super::*;
 

@@ -12,6 +12,10 @@
     unreachable_pub,
     reason = "KubeSchema derives its schemas on a public copy of each type inside a function"
 )]
+#![allow(
+    clippy::doc_markdown,
+    reason = "the documentation of fields is what `kubectl explain` shows, as plain text"
+)]
 
 pub mod crd;
 mod cron;

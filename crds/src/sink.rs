@@ -100,7 +100,9 @@ pub struct SingleStoreSink {
     /// Host name or IP address of the server, without port. Example: svc-sdb.example.internal.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|([0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]*)$")
+        regex(
+            pattern = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|([0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]*)$"
+        )
     )]
     pub host: String,
 
@@ -216,7 +218,7 @@ pub struct S3Sink {
     pub region: String,
 
     /// URL of a server compatible with S3 (Ceph, Garage, MinIO, SeaweedFS). The bucket is then named in the path, not in
-    /// the host. Default: Amazon's own for the region. Example: http://minio.storage.svc:9000.
+    /// the host. Default: Amazon's own for the region. Example: `http://minio.storage.svc:9000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 8, max = 512),

@@ -66,8 +66,8 @@ pub struct Source {
     pub schedule: Option<Schedule>,
 
     /// Where to read from instead of Wikimedia's own host: the URL of a mirror, under which the paths are the same.
-    /// Default: https://dumps.wikimedia.org for files, https://stream.wikimedia.org for the stream.
-    /// Example: https://mirror.example.org/wikimedia.
+    /// Default: `https://dumps.wikimedia.org` for files, `https://stream.wikimedia.org` for the stream.
+    /// Example: `https://mirror.example.org/wikimedia`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 8, max = 512),
@@ -76,7 +76,7 @@ pub struct Source {
     pub base_url: Option<String>,
 
     /// Names of the sinks that the data go to, each declared under spec.sinks. One download feeds all of them.
-    /// Example: [warehouse, lake].
+    /// Example: `[warehouse, lake]`.
     #[schemars(length(min = 1, max = 8), inner(length(min = 1, max = 20)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub sinks: Vec<String>,
@@ -254,7 +254,7 @@ impl Source {
 #[serde(rename_all = "camelCase")]
 pub struct Pageviews {
     /// The projects to load, by their names such as en.wikipedia, de.wikivoyage, commons.wikimedia or wikidata; "*"
-    /// alone is all of them. Default: ["*"]. Example: [en.wikipedia, de.wikipedia].
+    /// alone is all of them. Default: `["*"]`. Example: `[en.wikipedia, de.wikipedia]`.
     #[serde(default = "all")]
     #[schemars(
         length(min = 1, max = 64),
@@ -277,7 +277,7 @@ pub struct Pageviews {
 #[serde(rename_all = "camelCase")]
 pub struct PagecountsRaw {
     /// The projects to load, by their names such as en.wikipedia, de.wikibooks or commons.wikimedia; "*" alone is all of
-    /// them. Default: ["*"]. Example: [en.wikipedia, de.wikipedia].
+    /// them. Default: `["*"]`. Example: `[en.wikipedia, de.wikipedia]`.
     #[serde(default = "all")]
     #[schemars(
         length(min = 1, max = 64),
@@ -300,7 +300,7 @@ pub struct PagecountsRaw {
 #[serde(rename_all = "camelCase")]
 pub struct PageviewComplete {
     /// The projects to load, by their names such as en.wikipedia, de.wikivoyage, commons.wikimedia or wikidata; "*"
-    /// alone is all of them. Default: ["*"]. Example: [en.wikipedia, de.wikipedia].
+    /// alone is all of them. Default: `["*"]`. Example: `[en.wikipedia, de.wikipedia]`.
     #[serde(default = "all")]
     #[schemars(
         length(min = 1, max = 64),
@@ -313,7 +313,7 @@ pub struct PageviewComplete {
     pub projects: Vec<String>,
 
     /// The kinds of reader to load, a file a day each: user (since December 2011), spider (since May 2015) and automated
-    /// (since June 2020). Default: [user].
+    /// (since June 2020). Default: `[user]`.
     #[serde(default = "users")]
     #[schemars(length(min = 1, max = 3))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -353,7 +353,7 @@ pub struct Mediacounts {
 #[serde(rename_all = "camelCase")]
 pub struct RecentChanges {
     /// The wikis to load, by the names of their databases such as enwiki, dewiktionary, commonswiki or wikidatawiki; "*"
-    /// alone is all of them. Default: ["*"]. Example: [enwiki, dewiki].
+    /// alone is all of them. Default: `["*"]`. Example: `[enwiki, dewiki]`.
     #[serde(default = "all")]
     #[schemars(
         length(min = 1, max = 64),

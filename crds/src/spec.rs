@@ -1,4 +1,8 @@
 //! The resource and its spec.
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "printer columns are of the same types"
+)]
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -84,7 +88,7 @@ pub struct WikiIngestSpec {
 
     /// Who to write to about the traffic: the URL of a page about you, or an e-mail address. It is sent to Wikimedia with
     /// every request (in the User-Agent), as its policy asks; requests without it are refused.
-    /// Example: https://example.org/wiki-bot.
+    /// Example: `https://example.org/wiki-bot`.
     #[schemars(
         length(min = 6, max = 256),
         regex(

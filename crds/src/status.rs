@@ -90,7 +90,7 @@ pub struct SourceStatus {
     pub rejected: Option<i64>,
 
     /// Files that should be there and are not, oldest first; a few when there are many.
-    /// Example: [pageviews-20240803-060000].
+    /// Example: `[pageviews-20240803-060000]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub missing_units: Vec<String>,

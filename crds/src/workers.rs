@@ -36,12 +36,12 @@ pub struct Workers {
 
     /// What each worker's container asks of its node and may use at most. A batch worker's memory does not grow with the
     /// size of the files. Default: what the operator was installed with.
-    /// Example: {requests: {cpu: 500m, memory: 128Mi}, limits: {memory: 256Mi}}.
+    /// Example: `{requests: {cpu: 500m, memory: 128Mi}, limits: {memory: 256Mi}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "resources_schema")]
     pub resources: Option<ResourceRequirements>,
 
-    /// Labels that a node must have for the workers to run on it. Default: none. Example: {kubernetes.io/arch: arm64}.
+    /// Labels that a node must have for the workers to run on it. Default: none. Example: `{kubernetes.io/arch: arm64}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "labels_schema")]
     pub node_selector: BTreeMap<String, String>,
@@ -52,7 +52,7 @@ pub struct Workers {
     pub tolerations: Vec<Toleration>,
 
     /// Annotations of the workers' own ServiceAccount, which is how clouds give it an identity.
-    /// Example: {eks.amazonaws.com/role-arn: "arn:aws:iam::111122223333:role/wikiingest"}.
+    /// Example: `{eks.amazonaws.com/role-arn: "arn:aws:iam::111122223333:role/wikiingest"}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "annotations_schema")]
     #[x_kube(validation = Rule::new("self.all(k, size(k) <= 253 && !k.contains('kubernetes.io/') && !k.contains('k8s.io/'))")

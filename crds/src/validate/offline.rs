@@ -180,7 +180,8 @@ fn value_message(kind: &ValidationErrorKind, value: &Value, here: &Place<'_>) ->
         }
         ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}, is {value}"),
         ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}, is {value}"),
-        ValidationErrorKind::MinLength { limit: 1 } | ValidationErrorKind::MinItems { limit: 1 } => "must not be empty".to_owned(),
+        ValidationErrorKind::MinLength { limit: 1 }
+        | ValidationErrorKind::MinItems { limit: 1 } => "must not be empty".to_owned(),
         ValidationErrorKind::MinLength { limit } => {
             format!("must have at least {limit} characters, is {}", brief(value))
         }

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 /// The most bytes that Kubernetes keeps of a termination message.
 pub const REPORT_LIMIT: usize = 4096;
 
-/// The most entries of a list, and characters of a text, that are tried before anything is measured.
-const MAX_LISTED: usize = 64;
+/// The most characters of a name or an error that are kept.
 const MAX_TEXT: usize = 256;
 
 /// What a worker tells of a run.
@@ -65,50 +64,54 @@ pub struct FailedUnit {
 }
 
 impl Report {
-    /// The report as JSON on one line, of at most [`REPORT_LIMIT`] bytes: lists are cut until it fits, counts stay.
+    /// The report as JSON on one line, of at most [`REPORT_LIMIT`] bytes: lists and texts are cut to fit, counts are not.
     #[must_use]
     pub fn to_termination_message(&self) -> String {
-        let mut report = self.shortened();
-        loop {
-            let json = serde_json::to_string(&report).unwrap_or_default();
-            if json.len() <= REPORT_LIMIT || !report.drop_one() {
-                return json;
-            }
-        }
+        let mut report = self.without_lists();
+        let room = REPORT_LIMIT.saturating_sub(json_len(&report));
+        // Half for what is missing at most, so that what failed, which tells more, always has room.
+        let missing = self.missing.iter().map(|unit| cut(unit));
+        report.missing = fitting(missing, room / 2);
+        let room = REPORT_LIMIT.saturating_sub(json_len(&report));
+        let failed = self.failed.iter().map(|failed| FailedUnit {
+            unit: cut(&failed.unit),
+            error: cut(&failed.error),
+        });
+        report.failed = fitting(failed, room);
+        serde_json::to_string(&report).unwrap_or_default()
     }
 
-    /// A copy that cannot be far too long, and with numbers that JSON has.
-    fn shortened(&self) -> Self {
-        let cut = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
+    /// What is left is short, and has only numbers that JSON has.
+    fn without_lists(&self) -> Self {
         Self {
             source: cut(&self.source),
-            missing: self
-                .missing
-                .iter()
-                .take(MAX_LISTED)
-                .map(|unit| cut(unit))
-                .collect(),
-            failed: (self.failed.iter().take(MAX_LISTED))
-                .map(|failed| FailedUnit {
-                    unit: cut(&failed.unit),
-                    error: cut(&failed.error),
-                })
-                .collect(),
+            missing: Vec::new(),
+            failed: Vec::new(),
             seconds: if self.seconds.is_finite() {
                 self.seconds
             } else {
                 0.0
             },
-            ..self.clone()
+            ..*self
         }
     }
+}
 
-    /// Drops an entry of the longer list; false when there is none left. What failed tells more than what is missing.
-    fn drop_one(&mut self) -> bool {
-        if self.missing.len() >= self.failed.len() {
-            self.missing.pop().is_some()
-        } else {
-            self.failed.pop().is_some()
-        }
-    }
+/// The first entries, as many as fit into so many bytes of JSON.
+fn fitting<T: Serialize>(entries: impl Iterator<Item = T>, mut room: usize) -> Vec<T> {
+    let fits = |entry: &T| {
+        let comma = 1;
+        room.checked_sub(json_len(entry) + comma)
+            .inspect(|left| room = *left)
+            .is_some()
+    };
+    entries.take_while(fits).collect()
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+fn json_len(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).map_or(0, |json| json.len())
 }
