@@ -178,18 +178,16 @@ pub struct Tls {
 
 /// What is asked of the server's encryption.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(
+    missing_docs,
+    reason = "documented variants become a schema that Kubernetes does not take"
+)]
 pub enum TlsMode {
-    // Plain comments: documented variants become a schema that Kubernetes does not take.
-    #[allow(missing_docs)]
     Disabled,
     #[default]
-    #[allow(missing_docs)]
     Preferred,
-    #[allow(missing_docs)]
     Required,
-    #[allow(missing_docs)]
     VerifyCa,
-    #[allow(missing_docs)]
     VerifyIdentity,
 }
 

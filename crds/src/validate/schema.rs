@@ -7,8 +7,10 @@ pub(super) fn plain(crd_schema: &Value, api_version: &str, kind: &str) -> Value 
     let mut schema = crd_schema.clone();
     close(&mut schema);
     // Every resource has these, and a CRD does not list them.
-    schema["properties"]["apiVersion"] = json!({ "const": api_version });
-    schema["properties"]["kind"] = json!({ "const": kind });
+    schema["properties"]["apiVersion"] =
+        json!({ "const": api_version, "description": format!("Write {api_version}.") });
+    schema["properties"]["kind"] =
+        json!({ "const": kind, "description": format!("Write {kind}.") });
     schema["properties"]["metadata"] = metadata();
     schema["required"] = json!(["apiVersion", "kind", "metadata", "spec"]);
     schema
