@@ -192,10 +192,9 @@ impl Body {
                 Poll::Ready(Some(Err(io::Error::other("cut on demand"))))
             }
             Ending::Stall => {
-                if !std::mem::replace(&mut self.stalled, true) {
-                    if let Some(serving) = &self.serving {
-                        serving.shared.recorder.struck("stall");
-                    }
+                let first = !std::mem::replace(&mut self.stalled, true);
+                if let Some(serving) = self.serving.as_ref().filter(|_| first) {
+                    serving.shared.recorder.struck("stall");
                 }
                 // Nothing wakes it: hyper drops it when the client leaves.
                 Poll::Pending

@@ -11,30 +11,37 @@ A fault list is FAULT[,FAULT...], and a FAULT is
 
     KIND[=ARG][@OFFSET][~PATH][*TIMES]
 
-KIND, and what it does:
-    cut        resets the connection after OFFSET bytes of the body
-    stall      falls silent after OFFSET bytes of the body, and holds the connection until the client leaves
-    slow=RATE  sends RATE bytes a second
-    truncate   serves only the first OFFSET bytes of the file, with the length and ETag of such a file,
-               as after a broken upload
-    corrupt    flips the bits of the byte at OFFSET of the file
-    429[=SEC]  answers 429 with Retry-After: SEC, 1 when not given
-    503[=SEC]  answers 503, with Retry-After only when SEC is given; so do 500, 502 and 504
-    403, 404   answers so
-    republish[=FROM]
-               changes the file under its name, date and ETag included, after it was first sent to its end;
-               with @N once it was asked for N times. FROM is the file that takes its place, or a folder
-               that holds it under the same path or name. Without FROM the file gains one more line
-               (a .gz as one more gzip member; other packed files keep their bytes and gain a date)
+KIND       what it does
+cut        resets the connection after OFFSET bytes of the body
+stall      falls silent after OFFSET bytes of the body, and holds the
+           connection until the client leaves
+slow=RATE  sends RATE bytes a second
+truncate   serves only the first OFFSET bytes of the file, with the length
+           and ETag of such a file, as after a broken upload
+corrupt    flips the bits of the byte at OFFSET of the file
+429[=SEC]  answers 429 with Retry-After: SEC, 1 when not given
+503[=SEC]  answers 503, with Retry-After only when SEC is given;
+           so do 500, 502 and 504
+403, 404   answers so
+republish[=FROM]
+           changes the file under its name, date and ETag included, once it
+           was sent to its end; with @N once it was asked for N times.
+           FROM is the file that takes its place, or a folder that holds it
+           under the same path or name. Without FROM the file gains a line
+           (a .gz as one more gzip member; other packed files keep their
+           bytes and gain a date)
 
-@OFFSET  bytes, with k, m or g for the powers of 1024; the middle when not given. For cut and stall it counts
-         the bytes of each response, for truncate and corrupt those of the file
-~PATH    only where the path holds this text; with $ at its end, only where the path ends so. A fault without
-         ~PATH strikes files only; one with ~PATH strikes index pages too
-*TIMES   how often it strikes in all, or `always`. Once when not given; truncate, corrupt, slow, 403 and 404
-         always
+@OFFSET    bytes, with k, m or g for the powers of 1024; the middle when not
+           given. For cut and stall it counts the bytes of each response,
+           for truncate and corrupt those of the file
+~PATH      only where the path holds this text; with $ at its end, only
+           where the path ends so. A fault without ~PATH strikes files
+           only; one with it strikes index pages too
+*TIMES     how often it strikes in all, or `always`. Once when not given,
+           but truncate, corrupt, slow, 403 and 404 strike always
 
-A request meets the first of the status faults that has strikes left; the others add up.";
+A request meets the first status fault that has strikes left; all other
+faults add up.";
 
 /// A list of faults, in the order in which they are tried. Reads from text, see [`GRAMMAR`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -32,10 +32,11 @@ pub(crate) fn page(path: &str, mut entries: Vec<Entry>) -> String {
 
 fn line(page: &mut String, entry: &Entry) {
     let slash = if entry.folder { "/" } else { "" };
-    let width = entry.name.chars().count();
+    // Bytes, not characters: nginx counts those only where it is told a charset.
+    let width = entry.name.len();
     let (text, pad) = if width > NAME_WIDTH {
-        let cut: String = entry.name.chars().take(NAME_WIDTH - 3).collect();
-        (escape_html(&cut) + "..&gt;", 0)
+        let cut = &entry.name[..entry.name.floor_char_boundary(NAME_WIDTH - 3)];
+        (escape_html(cut) + "..&gt;", 0)
     } else {
         // A folder's slash has to fit in the column too.
         let slash = if width < NAME_WIDTH { slash } else { "" };
@@ -71,7 +72,7 @@ fn date(time: SystemTime) -> String {
     )
 }
 
-pub(crate) fn escape_html(text: &str) -> String {
+fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -19,6 +19,14 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        reason = "a test that fails should say so at once"
+    )
+)]
+
 mod body;
 mod conditions;
 mod content;

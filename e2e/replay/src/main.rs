@@ -29,8 +29,13 @@ struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// What to do wrong, such as `cut@1m*2,429=5~pageviews-20261101`
-    #[arg(long, value_name = "SPEC", default_value = "")]
+    /// What to do wrong, such as `cut@1m*2,429=5~pageviews-20261101`; see below
+    #[arg(
+        long,
+        value_name = "SPEC",
+        default_value = "",
+        hide_default_value = true
+    )]
     faults: Faults,
 
     /// Bytes a second on each connection, as nginx's `limit_rate` [default: unlimited]
@@ -64,7 +69,7 @@ Examples:
 
 While it runs (no User-Agent needed):
     curl http://ADDR/_replay/counters                     what it saw, as JSON
-    curl http://ADDR/_replay/faults --data 'stall@64k'    other faults; an empty body takes them away
+    curl http://ADDR/_replay/faults --data 'stall@64k'    other faults; '' for none
     curl http://ADDR/_replay/healthz                      whether it runs"
     )
 }

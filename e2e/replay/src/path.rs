@@ -30,6 +30,15 @@ impl HostPath {
         Some(Self(path))
     }
 
+    /// A file's path as it is, not encoded; `None` for a folder's, and for one that is not resolved.
+    pub(crate) fn literal(path: &str) -> Option<Self> {
+        let key = path.strip_prefix('/').unwrap_or(path);
+        let clean = key
+            .split('/')
+            .all(|segment| !["", ".", ".."].contains(&segment));
+        (clean && !key.contains('\0')).then(|| Self(format!("/{key}")))
+    }
+
     /// The path as the host names it, such as `/other/pageviews/`.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -94,6 +103,18 @@ mod tests {
             "",
         ] {
             assert_eq!(parsed(refused), None, "{refused}");
+        }
+    }
+
+    #[test]
+    fn takes_a_file_s_path_as_it_is() {
+        assert_eq!(
+            HostPath::literal("a/100%.txt").unwrap().as_str(),
+            "/a/100%.txt"
+        );
+        assert_eq!(HostPath::literal("/a/b").unwrap().key(), "a/b");
+        for refused in ["", "/", "a/", "a//b", "../a", "a/./b"] {
+            assert_eq!(HostPath::literal(refused), None, "{refused}");
         }
     }
 

@@ -82,7 +82,8 @@ impl Site {
                     layers: RwLock::default(),
                 };
                 for (path, file) in files {
-                    site.publish(&path, file)?;
+                    let path = HostPath::literal(&path).ok_or(ReplayError::BadPath { path })?;
+                    site.publish(&path, file);
                 }
                 Ok(site)
             }
@@ -90,35 +91,31 @@ impl Site {
     }
 
     /// Puts a file at `path`, over the one that may be there.
-    pub(crate) fn publish(&self, path: &str, file: MemoryFile) -> Result<(), ReplayError> {
-        let key = file_key(path).ok_or_else(|| ReplayError::BadPath {
-            path: path.to_owned(),
-        })?;
+    pub(crate) fn publish(&self, path: &HostPath, file: MemoryFile) {
         let pieces = vec![Source::Memory(file.bytes)];
         self.set(
-            key,
+            path.key().to_owned(),
             Layer {
                 pieces,
                 modified: file.modified,
             },
         );
-        Ok(())
     }
 
     /// Changes the file at `path` as upstream would: to what `from` holds, or by one more line.
     pub(crate) fn republish(&self, path: &str, from: Option<&Path>) -> io::Result<()> {
         let key = path.trim_matches('/');
-        let (mut pieces, before) = match self.layer(key) {
-            Some(layer) => (layer.pieces, layer.modified),
-            None => {
-                let file = self.on_disk(key).ok_or(io::ErrorKind::NotFound)?;
-                let modified = file.metadata()?.modified()?;
-                (vec![Source::Disk(file)], modified)
-            }
+        let Layer {
+            mut pieces,
+            modified: before,
+        } = match self.layer(key) {
+            Some(layer) => layer,
+            None => self.layer_on_disk(key)?,
         };
         match from {
             Some(from) => {
                 let file = replacement(from, key);
+                // One that is not there must not take the file away.
                 file.metadata()?;
                 pieces = vec![Source::Disk(file)];
             }
@@ -132,13 +129,16 @@ impl Site {
 
     /// What is at `path`.
     pub(crate) fn find(&self, path: &HostPath) -> io::Result<Node> {
-        if !path.is_folder() {
-            if let Some(layer) = self.layer(path.key()) {
-                return Ok(Node::File {
-                    content: layer.content()?,
-                    modified: layer.modified,
-                });
-            }
+        let file = if path.is_folder() {
+            None
+        } else {
+            self.layer(path.key())
+        };
+        if let Some(layer) = file {
+            return Ok(Node::File {
+                content: layer.content()?,
+                modified: layer.modified,
+            });
         }
         let is_layered = path.key().is_empty() || self.has_layers_below(path.key());
         let Some(disk) = self.on_disk(path.key()) else {
@@ -222,6 +222,16 @@ impl Site {
             .cloned()
     }
 
+    /// The file in the folder, as the layer that it would be.
+    fn layer_on_disk(&self, key: &str) -> io::Result<Layer> {
+        let file = self.on_disk(key).ok_or(io::ErrorKind::NotFound)?;
+        let modified = file.metadata()?.modified()?;
+        Ok(Layer {
+            pieces: vec![Source::Disk(file)],
+            modified,
+        })
+    }
+
     fn has_layers_below(&self, key: &str) -> bool {
         let prefix = format!("{key}/");
         let layers = self.layers.read().unwrap_or_else(PoisonError::into_inner);
@@ -254,15 +264,6 @@ impl Layer {
             })
             .sum()
     }
-}
-
-/// The key of a file's path; `None` for a folder's, and for one that leaves the root.
-fn file_key(path: &str) -> Option<String> {
-    let clean = path
-        .split('/')
-        .all(|segment| segment != "." && segment != "..");
-    let key = path.trim_start_matches('/');
-    (clean && !key.is_empty() && !key.ends_with('/') && !key.contains("//")).then(|| key.to_owned())
 }
 
 /// Opens first and asks the handle, so that length and bytes are of the same file.

@@ -102,23 +102,22 @@ impl Running {
     /// # Errors
     /// When `path` is not that of a file.
     pub fn publish(&self, path: &str, bytes: impl Into<Bytes>) -> Result<(), ReplayError> {
-        let bad = || ReplayError::BadPath {
+        let path = HostPath::literal(path).ok_or_else(|| ReplayError::BadPath {
             path: path.to_owned(),
-        };
-        let host_path =
-            HostPath::parse(&format!("/{}", path.trim_start_matches('/'))).ok_or_else(bad)?;
+        })?;
         let now = SystemTime::now();
-        let modified = match self.shared.site.find(&host_path) {
+        let modified = match self.shared.site.find(&path) {
             Ok(Node::File { modified, .. }) => now.max(modified + Duration::from_secs(1)),
             _ => now,
         };
         self.shared.site.publish(
-            host_path.as_str(),
+            &path,
             MemoryFile {
                 bytes: bytes.into(),
                 modified,
             },
-        )
+        );
+        Ok(())
     }
 
     /// Stops at once, connections included, and frees the address.
