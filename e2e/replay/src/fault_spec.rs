@@ -12,7 +12,8 @@ A fault list is FAULT[,FAULT...], and a FAULT is
     KIND[=ARG][@OFFSET][~PATH][*TIMES]
 
 KIND       what it does
-cut        resets the connection after OFFSET bytes of the body
+cut        resets the connection after OFFSET bytes of the body; a reset
+           discards what a client that reads slowly has not been sent yet
 stall      falls silent after OFFSET bytes of the body, and holds the
            connection until the client leaves
 slow=RATE  sends RATE bytes a second
