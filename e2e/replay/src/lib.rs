@@ -32,6 +32,7 @@ mod conditions;
 mod content;
 mod counters;
 mod etiquette;
+mod fault_parse;
 mod fault_spec;
 mod fault_state;
 mod gzip;
@@ -46,7 +47,8 @@ mod server;
 mod wire;
 
 pub use counters::{Counters, PathCounters, RequestRecord, RetryWait};
-pub use fault_spec::{Fault, FaultKind, Faults, FaultsError, GRAMMAR, Times};
+pub use fault_parse::FaultsError;
+pub use fault_spec::{Fault, FaultKind, Faults, GRAMMAR, Times};
 pub use options::{DEFAULT_CONCURRENT, Options, ReplayError};
 pub use root::{MemoryFile, Root};
 pub use server::{Replay, Running};

@@ -11,7 +11,7 @@ use wikimedia_replay::{DEFAULT_CONCURRENT, Faults, GRAMMAR, Options, Replay, Roo
 
 /// Serves a folder as dumps.wikimedia.org would, and fails on demand.
 ///
-/// Index pages, ETag, Last-Modified, ranges and conditional requests are those of the host's nginx, and so is the
+/// Index pages, `ETag`, Last-Modified, ranges and conditional requests are those of the host's nginx, and so is the
 /// etiquette: a User-Agent without a web or mail address gets 403, a fourth request at once of the same address and
 /// User-Agent gets 503. Prints `listening on http://ADDR` on stdout as soon as it accepts connections, and stops on
 /// SIGTERM or Ctrl-C.

@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use crate::fault_spec::{Faults, FaultsError};
+use crate::fault_parse::FaultsError;
+use crate::fault_spec::Faults;
 use crate::root::Root;
 
 /// Requests that the real host serves at once for one address and user agent.
