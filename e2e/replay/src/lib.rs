@@ -1,1 +1,54 @@
-//! x
+//! A stand-in for `dumps.wikimedia.org`, for tests, benches and the offline demo.
+//!
+//! It serves a folder (or files held in memory) as the real host's nginx does: index pages, `ETag`,
+//! `Last-Modified`, ranges and conditional requests, and the same etiquette: a `User-Agent` with a
+//! contact, and three requests at once per client. It fails on demand, see [`Faults`], and counts
+//! what it saw, see [`Counters`], so that a test can assert how a client behaved.
+//!
+//! ```
+//! # async fn example() -> Result<(), wikimedia_replay::ReplayError> {
+//! use wikimedia_replay::{Options, Replay, Root};
+//!
+//! let mut options = Options::new(Root::Folder("tests/data".into()));
+//! options.faults = "429=2~pageviews-2026, cut@64k*2".parse()?;
+//! let replay = Replay::start(options).await?;
+//! // … point a client at `replay.base_url()` …
+//! assert!(replay.counters().peak_requests_per_client <= 2);
+//! replay.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        reason = "a test that fails should say so at once"
+    )
+)]
+
+mod body;
+mod conditions;
+mod content;
+mod counters;
+mod etiquette;
+mod fault_parse;
+mod fault_spec;
+mod fault_state;
+mod gzip;
+mod handler;
+mod index;
+mod options;
+mod path;
+mod range;
+mod respond;
+mod root;
+mod server;
+mod wire;
+
+pub use counters::{Counters, PathCounters, RequestRecord, RetryWait};
+pub use fault_parse::FaultsError;
+pub use fault_spec::{Fault, FaultKind, Faults, GRAMMAR, Times};
+pub use options::{DEFAULT_CONCURRENT, Options, ReplayError};
+pub use root::{MemoryFile, Root};
+pub use server::{Replay, Running};

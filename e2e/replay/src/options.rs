@@ -1,0 +1,75 @@
+//! What a caller chooses, and what can go wrong when the server starts.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use crate::fault_parse::FaultsError;
+use crate::fault_spec::Faults;
+use crate::root::Root;
+
+/// Requests that the real host serves at once for one address and user agent.
+pub const DEFAULT_CONCURRENT: usize = 3;
+
+/// How to start a [`Replay`](crate::Replay).
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What to serve, laid out like the host's own paths.
+    pub root: Root,
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What to do wrong.
+    pub faults: Faults,
+    /// Body bytes per second on each connection, as nginx's `limit_rate`; `None` is unlimited.
+    pub rate: Option<NonZeroU64>,
+    /// Requests served at once per client address and user agent; one more gets 503.
+    pub concurrent: usize,
+}
+
+impl Options {
+    /// Serves `root` on a free loopback port, without faults.
+    #[must_use]
+    pub fn new(root: Root) -> Self {
+        Self {
+            root,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            faults: Faults::default(),
+            rate: None,
+            concurrent: DEFAULT_CONCURRENT,
+        }
+    }
+}
+
+/// Why the server did not start, or did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The root is not a folder that can be read.
+    #[error(
+        "cannot serve {path}: {source}; give a folder that holds the host's paths, such as other/pageviews/"
+    )]
+    Root {
+        /// The folder that was asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}; choose another address, or port 0 for a free one")]
+    Listen {
+        /// The address that was asked for.
+        addr: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A path to replace that no request could ever name.
+    #[error(
+        "cannot replace {path:?}: not a file's path on the host, such as /other/pageviews/x.gz"
+    )]
+    BadPath {
+        /// The path that was given.
+        path: String,
+    },
+    /// The faults could not be read.
+    #[error(transparent)]
+    Faults(#[from] FaultsError),
+}
