@@ -29,7 +29,7 @@ fn counters(world: &World) -> Value {
 /// How often files were asked for with this method.
 fn asked_for_files(counters: &Value, method: &str) -> usize {
     paths(counters)
-        .filter(|(path, _)| path.ends_with(".gz"))
+        .filter(|(path, _)| path.rsplit('.').next() == Some("gz"))
         .flat_map(|(_, requests)| requests)
         .filter(|request| request["method"] == method)
         .count()

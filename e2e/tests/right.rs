@@ -118,7 +118,9 @@ fn loads_right(kind: &Kind, files: &[PathBuf], without_gap: bool) {
     assert!(expected.rows > 0);
     for stores in BOTH {
         let world = World::new(stores, &Options::default());
-        files.iter().for_each(|file| place(&world, kind, file));
+        for file in files {
+            place(&world, kind, file);
+        }
         let chunk = if without_gap { files.len() } else { 1 };
         for files in files.chunks(chunk) {
             let run = load(&world, kind, files).expect(0);
