@@ -1,8 +1,9 @@
 //! What is measured of a case, and how it is told.
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::measure::Measured;
+use crate::error::{Error, Result};
 use crate::say::say;
 
 /// What a case should not exceed: printed beside what it was, nothing fails by it.
@@ -37,11 +38,11 @@ impl Case {
     /// Adds a round; the first one, of number 0, only warms up.
     pub(super) fn add(&mut self, round: usize, measured: Measured) {
         let kind = if round == 0 { "warm-up" } else { "round" };
+        let rss = mib(measured.rss_mib);
         say!(
-            "{kind} {round}  {:<24} {:>8.3} s  {:>7.1} MiB",
+            "{kind:<7} {round}  {:<26} {:>8.3} s  {rss:>7} MiB",
             self.name,
-            measured.seconds,
-            measured.rss_mib
+            measured.seconds
         );
         if round > 0 {
             self.rounds.push(measured);
@@ -61,11 +62,11 @@ impl Case {
     }
 
     /// The worst.
-    fn rss_mib(&self) -> f64 {
+    fn rss_mib(&self) -> Option<f64> {
         self.rounds
             .iter()
-            .map(|round| round.rss_mib)
-            .fold(0.0, f64::max)
+            .filter_map(|round| round.rss_mib)
+            .max_by(f64::total_cmp)
     }
 
     fn floor_seconds(&self) -> f64 {
@@ -86,20 +87,38 @@ impl Case {
             target.ratio,
             word(self.ratio() <= target.ratio),
             target.rss_mib,
-            word(self.rss_mib() <= target.rss_mib)
+            word(self.rss_mib().is_some_and(|rss| rss <= target.rss_mib))
         )
     }
 
-    fn json(&self) -> String {
-        json!({
-            "bench": self.bench,
-            "case": self.name,
-            "seconds": rounded(self.seconds()),
-            "floor_seconds": rounded(self.floor_seconds()),
-            "ratio": rounded(self.ratio()),
-            "rss_mib": rounded(self.rss_mib()),
-        })
-        .to_string()
+    fn line(&self) -> Line<'_> {
+        Line {
+            bench: self.bench,
+            case: &self.name,
+            seconds: rounded(self.seconds()),
+            floor_seconds: rounded(self.floor_seconds()),
+            ratio: rounded(self.ratio()),
+            rss_mib: self.rss_mib().map(rounded),
+        }
+    }
+}
+
+/// How every bench of the project tells of a case.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    bench: &'a str,
+    case: &'a str,
+    seconds: f64,
+    floor_seconds: f64,
+    ratio: f64,
+    /// Nothing for a case that has no process of its own.
+    rss_mib: Option<f64>,
+}
+
+impl Line<'_> {
+    fn json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|error| Error::other(format!("a case cannot be told: {error}")))
     }
 }
 
@@ -107,10 +126,14 @@ fn rounded(x: f64) -> f64 {
     (x * 1000.0).round() / 1000.0
 }
 
+fn mib(rss: Option<f64>) -> String {
+    rss.map_or_else(|| "-".to_owned(), |rss| format!("{rss:.1}"))
+}
+
 /// A table for people, then the lines for programs.
-pub(super) fn print(cases: &[Case]) {
+pub(super) fn print(cases: &[Case]) -> Result<()> {
     say!(
-        "\n{:<24} {:>9} {:>9} {:>7} {:>8}",
+        "\n{:<26} {:>9} {:>9} {:>7} {:>8}",
         "case",
         "seconds",
         "floor",
@@ -118,22 +141,18 @@ pub(super) fn print(cases: &[Case]) {
         "MiB"
     );
     for case in cases {
-        let (seconds, floor, ratio, rss) = (
-            case.seconds(),
-            case.floor_seconds(),
-            case.ratio(),
-            case.rss_mib(),
-        );
+        let (seconds, floor, ratio) = (case.seconds(), case.floor_seconds(), case.ratio());
+        let (rss, verdict) = (mib(case.rss_mib()), case.verdict());
         say!(
-            "{:<24} {seconds:>9.3} {floor:>9.3} {ratio:>7.2} {rss:>8.1}  {}",
-            case.name,
-            case.verdict()
+            "{:<26} {seconds:>9.3} {floor:>9.3} {ratio:>7.2} {rss:>8}  {verdict}",
+            case.name
         );
     }
     say!("");
     for case in cases {
-        say!("{}", case.json());
+        say!("{}", case.line().json()?);
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -149,21 +168,22 @@ mod tests {
                 round,
                 Measured {
                     seconds: seconds / 2.0,
-                    rss_mib: 1.0,
+                    rss_mib: None,
                 },
             );
             case.add(
                 round,
                 Measured {
                     seconds,
-                    rss_mib: seconds * 10.0,
+                    rss_mib: Some(seconds * 10.0),
                 },
             );
         }
         case.against(&floor);
-        assert_eq!(
-            case.json(),
-            r#"{"bench":"b","case":"c","floor_seconds":1.0,"ratio":2.0,"rss_mib":30.0,"seconds":2.0}"#
-        );
+        let json = case.line().json().expect("it can be told");
+        let expected = r#"{"bench":"b","case":"c","seconds":2.0,"floor_seconds":1.0,"ratio":2.0,"rss_mib":30.0}"#;
+        assert_eq!(json, expected);
+        let json = floor.line().json().expect("it can be told");
+        assert!(json.ends_with(r#""ratio":1.0,"rss_mib":null}"#), "{json}");
     }
 }

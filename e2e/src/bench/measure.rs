@@ -12,8 +12,8 @@ use crate::process::Guard;
 pub(super) struct Measured {
     /// From its start to its end.
     pub(super) seconds: f64,
-    /// The most memory it held at a time.
-    pub(super) rss_mib: f64,
+    /// The most memory it held at a time; nothing for what has no process of its own.
+    pub(super) rss_mib: Option<f64>,
 }
 
 /// Runs a command to its end. Its output is thrown away, and its errors are shown.
@@ -21,10 +21,10 @@ pub(super) fn measure(command: &mut Command) -> Result<Measured> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
     let started = Instant::now();
     let mut child = Guard::spawn(command)?;
-    let mut rss_mib = 0.0;
+    let mut rss_mib = None;
     loop {
         // The kernel's own high-water mark: a look every few milliseconds misses only what the very end adds.
-        rss_mib = high_water_mib(child.id()).unwrap_or(rss_mib);
+        rss_mib = high_water_mib(child.id()).or(rss_mib);
         if let Some(status) = child.exited()? {
             let seconds = started.elapsed().as_secs_f64();
             if status.success() {
@@ -52,7 +52,12 @@ mod tests {
     fn time_and_memory_of_a_process_are_seen() {
         let measured = measure(Command::new("sleep").arg("0.2")).expect("it ends well");
         assert!((0.2..5.0).contains(&measured.seconds), "{measured:?}");
-        assert!((0.1..50.0).contains(&measured.rss_mib), "{measured:?}");
+        assert!(
+            measured
+                .rss_mib
+                .is_some_and(|rss| (0.1..50.0).contains(&rss)),
+            "{measured:?}"
+        );
     }
 
     #[test]

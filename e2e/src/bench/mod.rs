@@ -55,6 +55,5 @@ pub fn run(options: &Options) -> Result<()> {
         Name::PageviewsRss => pageviews::rss()?,
         Name::MysqlBulk => mysql_bulk::run(options.lines.unwrap_or(1_000_000), options.runs)?,
     };
-    case::print(&cases);
-    Ok(())
+    case::print(&cases)
 }

@@ -106,7 +106,7 @@ fn peer(program: &Path, way: &str, mariadb: &MariaDb, lines: usize) -> Result<Me
         .map_err(|_| Error::other(format!("{way} printed {printed:?}, not seconds")))?;
     Ok(Measured {
         seconds,
-        rss_mib: 0.0,
+        rss_mib: None,
     })
 }
 
