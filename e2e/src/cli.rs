@@ -124,27 +124,30 @@ fn serve() -> Result<()> {
         "MariaDB   mariadb --protocol=tcp -h 127.0.0.1 -P {} -u {} -p{} wikimedia\n\
          S3        {}, bucket {}, region {}\n\
          \n\
-         For a worker whose sinks are called `warehouse` and `lake`:\n\
-         export WIKIINGEST_WAREHOUSE_USERNAME={}\n\
-         export WIKIINGEST_WAREHOUSE_PASSWORD={}\n\
-         export WIKIINGEST_LAKE_ACCESS_KEY_ID={}\n\
-         export WIKIINGEST_LAKE_SECRET_ACCESS_KEY={}\n\
-         \n\
-         Ctrl-C ends both and removes their data.",
+         For a worker whose sinks are called `warehouse` and `lake`:",
         mariadb.port(),
         mariadb::USER,
         quoted(mariadb::PASSWORD),
         s3.endpoint(),
         s3::BUCKET,
         s3::REGION,
-        mariadb::USER,
-        quoted(mariadb::PASSWORD),
-        s3::ACCESS_KEY_ID,
-        s3::SECRET_ACCESS_KEY,
     );
+    export("WIKIINGEST_WAREHOUSE_USERNAME", mariadb::USER);
+    export("WIKIINGEST_WAREHOUSE_PASSWORD", mariadb::PASSWORD);
+    export("WIKIINGEST_LAKE_ACCESS_KEY_ID", s3::ACCESS_KEY_ID);
+    export("WIKIINGEST_LAKE_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY);
+    say!("\nFor a suite: cargo test --workspace --features wikiingest-e2e/servers --test right");
+    for (name, value) in steps::environment(&mariadb, &s3, &python) {
+        export(name, &value);
+    }
+    say!("\nCtrl-C ends both and removes their data.");
     loop {
         thread::park();
     }
+}
+
+fn export(name: &str, value: &str) {
+    say!("export {name}={}", quoted(value));
 }
 
 /// As a shell takes it.

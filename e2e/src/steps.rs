@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result};
+use crate::install::{self, Python};
 use crate::process::{Guard, capture};
+use crate::readme;
 use crate::say::say;
 use crate::servers::mariadb::{Durability, MariaDb};
 use crate::servers::s3::S3;
-use crate::{install, readme};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -235,14 +236,28 @@ fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
     suites
         .arg("--")
         .args(tests)
-        .env("WIKIINGEST_E2E", "1")
-        .env("WIKIINGEST_E2E_MARIADB_PORT", mariadb.port().to_string())
-        .env("WIKIINGEST_E2E_S3", s3.endpoint())
-        .env("WIKIINGEST_E2E_PYTHON", python.interpreter());
+        .envs(environment(&mariadb, &s3, &python));
     if let Some(spark) = spark {
         suites.env("WIKIINGEST_E2E_SPARK_PYTHON", spark.interpreter());
     }
     stream(&mut suites)
+}
+
+/// What the suites are told.
+pub(crate) fn environment(
+    mariadb: &MariaDb,
+    s3: &S3,
+    python: &Python,
+) -> [(&'static str, String); 4] {
+    [
+        ("WIKIINGEST_E2E", "1".to_owned()),
+        ("WIKIINGEST_E2E_MARIADB_PORT", mariadb.port().to_string()),
+        ("WIKIINGEST_E2E_S3", s3.endpoint()),
+        (
+            "WIKIINGEST_E2E_PYTHON",
+            python.interpreter().display().to_string(),
+        ),
+    ]
 }
 
 /// Runs a command with its output going where ours goes.

@@ -89,6 +89,43 @@ fn a_worker_killed_at_any_of_fifty_moments_loses_and_doubles_nothing_in_sqlite_a
     kill_at_random_moments(Stores::Embedded);
 }
 
+/// Kills a run at the moment when `at` holds; a run to the end must then put everything right.
+fn kill_when(stores: Stores, at: impl Fn(&World) -> bool) {
+    let world = big(stores);
+    let killed = worker::start(&world.env, &world.whole()).kill_when(|| at(&world));
+    assert!(killed.is_some(), "{stores:?}: the moment never came");
+    assert!(
+        at(&world),
+        "{stores:?}: the kill came too late to leave anything behind"
+    );
+    let _ = world.run().expect(0);
+    world.check();
+}
+
+#[test]
+fn what_a_killed_worker_had_half_written_to_the_lake_is_removed() {
+    for stores in BOTH {
+        kill_when(stores, |world| !world.lake.unfinished().is_empty());
+    }
+}
+
+#[test]
+fn an_object_that_a_killed_worker_finished_without_its_ledger_row_is_neither_lost_nor_doubled() {
+    for stores in BOTH {
+        kill_when(stores, |world| {
+            let is_object =
+                |name: &String| name.contains("/dt=") && !world.lake.unfinished().contains(name);
+            let objects = world
+                .lake
+                .objects()
+                .iter()
+                .filter(|name| is_object(name))
+                .count() as u64;
+            objects > world.warehouse.number("SELECT COUNT(*) FROM ingest_ledger")
+        });
+    }
+}
+
 #[test]
 fn a_worker_killed_again_and_again_still_ends_up_with_everything() {
     for stores in BOTH {

@@ -100,6 +100,18 @@ impl Lake {
         }
     }
 
+    /// Files and uploads that are no objects, or not yet.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<String> {
+        let mut unfinished = self.open_uploads();
+        let is_object = |name: &str| {
+            let (dir, file) = name.rsplit_once('/').unwrap_or(("", name));
+            dir.contains("/dt=") && file.ends_with(".parquet") && !file.starts_with(['.', '_'])
+        };
+        unfinished.extend(self.objects().into_iter().filter(|name| !is_object(name)));
+        unfinished
+    }
+
     /// The objects of a table, as files: the folder itself, or a copy.
     #[must_use]
     pub fn table(&self, table: &str) -> Copy {

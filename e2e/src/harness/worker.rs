@@ -128,6 +128,18 @@ impl Running {
         Some(self.finish(None))
     }
 
+    /// Kills it (SIGKILL) as soon as this holds; `None` if it ended by itself before.
+    #[must_use]
+    pub fn kill_when(mut self, now: impl Fn() -> bool) -> Option<Run> {
+        while !now() {
+            if self.ended() {
+                return None;
+            }
+        }
+        self.guard.kill();
+        Some(self.finish(None))
+    }
+
     /// Waits for its end.
     #[must_use]
     pub fn wait(mut self) -> Run {
