@@ -2,13 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::error::{Doing, Error, Result};
 
@@ -37,12 +38,15 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts the command.
+    /// Starts the command, as the head of a process group: what it starts is killed with it.
     ///
     /// # Errors
     /// If the program cannot be started.
     pub fn spawn(command: &mut Command) -> Result<Self> {
-        let child = command.spawn().doing(format!("starting {command:?}"))?;
+        let child = command
+            .process_group(0)
+            .spawn()
+            .doing(format!("starting {command:?}"))?;
         alive(|pids| pids.push(child.id()));
         Ok(Self { child })
     }
@@ -89,9 +93,11 @@ impl Guard {
 
     /// Kills it (SIGKILL) and waits for the end.
     pub fn kill(&mut self) {
-        // Both fail only when the child is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // A child that was waited for is gone, and its number may be another's.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            signal(self.child.id(), Signal::KILL);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -118,8 +124,8 @@ fn alive<R>(change: impl FnOnce(&mut Vec<u32>) -> R) -> R {
 
 fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // It fails only when the process is gone already.
-        let _ = kill_process(pid, signal);
+        // It fails only when the group is gone already.
+        let _ = kill_process_group(pid, signal);
     }
 }
 

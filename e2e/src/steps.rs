@@ -202,7 +202,14 @@ impl Step {
             ),
             Self::Deny => {
                 let deny = install::cargo_deny()?;
-                let checks = ["--locked", "check", "bans", "licenses", "sources"];
+                let checks = [
+                    "--locked",
+                    "check",
+                    "--hide-inclusion-graph",
+                    "bans",
+                    "licenses",
+                    "sources",
+                ];
                 stream(
                     Command::new(deny)
                         .args(checks)
