@@ -46,7 +46,7 @@ impl Guard {
         let child = command
             .process_group(0)
             .spawn()
-            .doing(format!("starting {command:?}"))?;
+            .doing(format!("starting `{}`", line(command)))?;
         alive(|pids| pids.push(child.id()));
         Ok(Self { child })
     }
@@ -139,7 +139,7 @@ pub fn capture(command: &mut Command) -> Result<String> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(Error::Command {
-        command: format!("{command:?}"),
+        command: line(command),
         status: output.status.to_string(),
         output: format!(
             "{}{}",
@@ -157,7 +157,23 @@ pub fn output(command: &mut Command) -> Result<Output> {
     command
         .stdin(Stdio::null())
         .output()
-        .doing(format!("starting {command:?}"))
+        .doing(format!("starting `{}`", line(command)))
+}
+
+/// A command line for a message: programs without their folders, and no environment, which may hold secrets.
+#[must_use]
+pub fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let mut words: Vec<_> = words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if words[0].ends_with("/setpriv") {
+        // What is meant is what it starts.
+        words.drain(..4.min(words.len() - 1));
+    }
+    let program = words[0].rsplit('/').next().unwrap_or_default().to_owned();
+    words[0] = program;
+    words.join(" ")
 }
 
 /// Whether a program is on the PATH or in the folders where Debian keeps servers.
@@ -208,4 +224,25 @@ pub fn cpu_seconds(pid: u32) -> Option<f64> {
     let kernel: f64 = fields.next()?.parse().ok()?;
     // Linux counts these in hundredths of a second on every machine we know.
     Some((user + kernel) / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_in_a_message_has_no_environment() {
+        let mut command = guarded("/usr/bin/env");
+        command.arg("-i").env("PASSWORD", "secret");
+        assert_eq!(line(&command), "env -i");
+    }
+
+    #[test]
+    fn a_guarded_child_goes_with_its_guard() {
+        let guard = Guard::spawn(guarded("sleep").arg("60")).expect("sleep starts");
+        let proc = format!("/proc/{}", guard.id());
+        assert!(Path::new(&proc).exists());
+        drop(guard);
+        assert!(!Path::new(&proc).exists());
+    }
 }

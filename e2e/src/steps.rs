@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result};
 use crate::install::{self, Python};
-use crate::process::{Guard, capture};
+use crate::process::{Guard, capture, line};
 use crate::readme;
 use crate::say::say;
 use crate::servers::mariadb::{Durability, MariaDb};
@@ -290,18 +290,6 @@ pub(crate) fn stream(command: &mut Command) -> Result<()> {
             None => std::thread::sleep(Duration::from_millis(50)),
         }
     }
-}
-
-/// A command line for a message: the program without its folders, and no environment, which may hold secrets.
-fn line(command: &Command) -> String {
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    command.get_args().fold(program, |line, arg| {
-        format!("{line} {}", arg.to_string_lossy())
-    })
 }
 
 /// The files of the work tree that belong to the repository, or would if they were added.

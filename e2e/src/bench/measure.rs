@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::process::Guard;
+use crate::process::{Guard, line};
 
 /// What a process took.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,10 @@ pub(super) fn measure(command: &mut Command) -> Result<Measured> {
             if status.success() {
                 return Ok(Measured { seconds, rss_mib });
             }
-            return Err(Error::other(format!("{command:?} ended with {status}")));
+            return Err(Error::other(format!(
+                "`{}` ended with {status}",
+                line(command)
+            )));
         }
         thread::sleep(Duration::from_millis(2));
     }

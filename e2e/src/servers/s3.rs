@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{START, retry, tail};
@@ -87,6 +87,7 @@ impl S3 {
             .stdin(Stdio::null())
             .stdout(output.try_clone().doing_to("opening", &log)?)
             .stderr(output);
+        let sockets = Also::new(ports.sockets());
         let mut server = Guard::spawn(&mut command)?;
         until(START, || {
             if server.exited()?.is_some() {
@@ -103,7 +104,7 @@ impl S3 {
         })?;
         Ok(Self {
             _server: server,
-            _sockets: Also::new(ports.sockets()),
+            _sockets: sockets,
             _dir: dir,
             port: ports.s3,
         })
@@ -181,7 +182,13 @@ impl Ports {
 
     /// Whether every one of the four answers; makes the bucket on the way, which is a folder of the filer.
     fn ready(&self) -> Result<()> {
-        let assigned = http::get(self.master, "/dir/assign")?;
+        // Asked for a place before it has a volume server, the master looks again only after many seconds.
+        let status = http::get(self.master, "/dir/status")?.text();
+        let status: Value = serde_json::from_str(&status).unwrap_or_default();
+        if status["Topology"]["Max"].as_u64().unwrap_or_default() == 0 {
+            return Err(Error::other("no volume server yet"));
+        }
+        let assigned = http::get(self.master, &format!("/dir/assign?collection={BUCKET}"))?;
         if !assigned.text().contains("fid") {
             return Err(Error::other(format!(
                 "no volume to write to yet: {}",
