@@ -196,7 +196,8 @@ impl Ports {
             )));
         }
         let bucket = http::post(self.filer, &format!("/buckets/{BUCKET}/"), "")?;
-        if bucket.status / 100 != 2 {
+        // 409: made by an earlier look, when the last of the servers was not up yet.
+        if bucket.status / 100 != 2 && bucket.status != 409 {
             return Err(Error::other(format!(
                 "no bucket yet: {} {}",
                 bucket.status,
