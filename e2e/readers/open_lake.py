@@ -1,0 +1,62 @@
+"""Opens a fact table of the lake as someone else would, and says what is in it.
+
+    open_lake.py ENGINE FOLDER
+
+ENGINE is pyarrow, duckdb, polars or spark; FOLDER is a table's, with dt=YYYY-MM-DD folders in it. Prints rows, views,
+the sum of CRC-32 of each row, which does not depend on their order, the columns' types as the engine calls them,
+and the rows of each file where the engine tells, as JSON.
+"""
+import glob, json, os, sys, zlib
+
+COLUMNS = ("domain_code", "title", "views")
+
+
+def with_pyarrow(folder):
+    import pyarrow.parquet as parquet
+
+    rows, types, files = [], {}, {}
+    for path in sorted(glob.glob(f"{folder}/dt=*/*.parquet")):
+        table = parquet.ParquetFile(path).read()
+        types = {field.name: str(field.type) for field in table.schema}
+        files[os.path.relpath(path, folder)] = table.num_rows
+        rows.extend(zip(*(table[name].to_pylist() for name in COLUMNS)))
+    return rows, types, files
+
+
+def with_duckdb(folder):
+    import duckdb
+
+    table = f"read_parquet('{folder}/dt=*/*.parquet', hive_partitioning = true)"
+    types = {name: kind for name, kind, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {table}").fetchall()}
+    return duckdb.sql(f"SELECT {', '.join(COLUMNS)} FROM {table}").fetchall(), types, {}
+
+
+def with_polars(folder):
+    import polars
+
+    table = polars.scan_parquet(f"{folder}/dt=*/*.parquet", hive_partitioning=True)
+    types = {name: str(kind) for name, kind in table.collect_schema().items()}
+    return table.select(COLUMNS).collect().rows(), types, {}
+
+
+def with_spark(folder):
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    session = session.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
+    session = session.config("spark.sql.session.timeZone", "UTC").getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    table = session.read.parquet(folder)
+    types = dict(table.dtypes)
+    return [tuple(row) for row in table.select(*COLUMNS).collect()], types, {}
+
+
+engine, folder = sys.argv[1:]
+rows, types, files = {"pyarrow": with_pyarrow, "duckdb": with_duckdb, "polars": with_polars, "spark": with_spark}[engine](folder)
+print(json.dumps({
+    "rows": len(rows),
+    "views": sum(views for _, _, views in rows),
+    "crc": sum(zlib.crc32(f"{domain}\t{title}\t{views}".encode()) for domain, title, views in rows),
+    "types": types,
+    "files": files,
+}))

@@ -1,0 +1,79 @@
+//! The worker under measurement: its configuration, and where its output goes.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::input::{FROM, TO};
+use super::measure::{Measured, measure};
+use crate::binaries::Binaries;
+use crate::error::{Doing, Result};
+use crate::process::{capture, guarded};
+use crate::scratch;
+use crate::servers::mariadb::{self, MariaDb};
+
+/// The database that the worker fills.
+pub(super) const DATABASE: &str = "wikimedia";
+
+/// A job: one hour from a host into a folder, and into a warehouse if there is one.
+#[derive(Debug, Clone)]
+pub(super) struct Job<'a> {
+    pub(super) binaries: &'a Binaries,
+    pub(super) base_url: String,
+    pub(super) mariadb: Option<&'a MariaDb>,
+}
+
+impl Job<'_> {
+    /// Brings the warehouse to the current schema.
+    pub(super) fn migrate(&self) -> Result<()> {
+        let dir = scratch::dir("job")?;
+        capture(&mut self.command("migrate", &dir)?).map(drop)
+    }
+
+    /// Runs it once, into a folder that is removed again.
+    pub(super) fn run(&self) -> Result<Measured> {
+        let dir = scratch::dir("job")?;
+        measure(&mut self.command("run", &dir)?)
+    }
+
+    fn command(&self, command: &str, dir: &TempDir) -> Result<Command> {
+        let config = dir.path().join("config.json");
+        fs::write(&config, self.config(dir).to_string()).doing_to("writing", &config)?;
+        let mut process = guarded(self.binaries.path("wikiingest-batch")?);
+        process
+            .arg(command)
+            .arg("--config")
+            .arg(config)
+            .env("WIKIINGEST_WAREHOUSE_USERNAME", mariadb::USER)
+            .env("WIKIINGEST_WAREHOUSE_PASSWORD", mariadb::PASSWORD);
+        Ok(process)
+    }
+
+    fn config(&self, dir: &TempDir) -> Value {
+        let mut sinks = vec![json!({"name": "lake", "folder": {"path": dir.path().join("lake")}})];
+        sinks.extend(self.mariadb.map(|mariadb| {
+            json!({"name": "warehouse", "singleStore": {
+                "host": "127.0.0.1",
+                "port": mariadb.port(),
+                "database": DATABASE,
+                "credentialsSecretRef": {"name": "warehouse"},
+                "tls": {"mode": "Disabled"},
+            }})
+        }));
+        let names: Vec<&Value> = sinks.iter().map(|sink| &sink["name"]).collect();
+        json!({
+            "contact": "https://example.org/wikiingest-bench",
+            "source": {
+                "name": "pageviews",
+                "pageviews": {},
+                "backfill": [{"name": "hour", "from": FROM, "to": TO}],
+                "baseUrl": self.base_url,
+                "sinks": names,
+            },
+            "sinks": sinks,
+            "window": {"from": FROM, "to": TO},
+        })
+    }
+}

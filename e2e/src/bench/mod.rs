@@ -1,0 +1,59 @@
+//! Benches against peers.
+//!
+//! Each runs its cases in turn, round after round, on one machine in one run, and takes medians. The first round only
+//! warms up. Each ends with one JSON object a case, one a line.
+
+mod case;
+pub mod generate;
+mod input;
+mod job;
+mod measure;
+mod mysql_bulk;
+mod pageviews;
+mod tsv;
+mod words;
+
+use clap::{Args, ValueEnum};
+
+pub use tsv::{project, push_tsv};
+
+use crate::error::Result;
+use crate::install;
+use crate::say::say;
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Which bench
+    name: Name,
+    /// Rounds after the first, which only warms up
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+    /// Lines of the generated hour [default: 5,000,000; 1,000,000 for mysql-bulk]
+    #[arg(long)]
+    lines: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Name {
+    PageviewsHour,
+    PageviewsRss,
+    MysqlBulk,
+}
+
+/// Runs a bench.
+///
+/// # Errors
+/// If something is missing, or what is measured fails.
+pub fn run(options: &Options) -> Result<()> {
+    install::debian(install::FOR_TESTS)?;
+    install::debian(install::FOR_BENCHES)?;
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    say!("load average before the start: {}", load.trim());
+    let cases = match options.name {
+        Name::PageviewsHour => pageviews::hour(options.lines.unwrap_or(5_000_000), options.runs)?,
+        Name::PageviewsRss => pageviews::rss()?,
+        Name::MysqlBulk => mysql_bulk::run(options.lines.unwrap_or(1_000_000), options.runs)?,
+    };
+    case::print(&cases)
+}

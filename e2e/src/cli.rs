@@ -1,0 +1,194 @@
+//! The commands of `cargo e2e`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{Doing, Error, Result};
+use crate::say::say;
+use crate::servers::mariadb::{self, Durability, MariaDb};
+use crate::servers::s3::{self, S3};
+use crate::{bench, install, process, scratch, steps};
+
+/// Runs the tests of wikiingest that need real servers, and its benches against peers.
+///
+/// What is missing on this machine is installed when it is Debian and you are root; else you are told what to
+/// install. Servers listen on loopback, on random ports, with temporary data, and end with this program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo e2e",
+    bin_name = "cargo e2e",
+    version,
+    max_term_width = 120
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run every check there is, or some: formatting, lints, unit tests, suites on servers, docs, licences, README
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(steps::Options),
+    /// Measure against peers; ends with one JSON object a case, one a line
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(bench::Options),
+    /// Start MariaDB and an S3 server, say how to reach them, and wait for Ctrl-C
+    Servers,
+    /// Install what the tests and benches need, and nothing else
+    Install,
+    /// Write an hour of page views like the real ones
+    Generate(Generate),
+}
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+    cargo e2e test                              everything; this is what CI runs
+    cargo e2e test --list                       what that is
+    cargo e2e test --only servers               one step
+    cargo e2e test --only servers -- kill       its tests whose name holds `kill`
+
+A step that fails does not stop the others. The exit code is 1 when any failed.";
+
+const BENCH_EXAMPLES: &str = "\
+Benches:
+    pageviews-hour    an hour of page views into Parquet, and into Parquet and MariaDB, beside igzip and
+                      mariadb-import
+    pageviews-rss     the same with 1 M and 10 M lines: the memory must not grow with the file
+    mysql-bulk        ways to get rows into MariaDB: prepared INSERTs, LOAD DATA LOCAL, mariadb-import
+
+Figures mean something only on a machine that has nothing else to do.";
+
+#[derive(Debug, Args)]
+struct Generate {
+    /// The file to write; compressed when its name ends in .gz
+    file: PathBuf,
+    /// How many lines
+    #[arg(long, default_value_t = 100_000)]
+    lines: usize,
+    /// The same seed gives the same file
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs a command line to its end.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    scratch::remove_leftovers();
+    if let Err(error) = end_on_signals() {
+        return failed(&error);
+    }
+    let result = match cli.command {
+        Command::Test(options) => steps::run(&options),
+        Command::Bench(options) => bench::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Servers => serve().map(|()| ExitCode::SUCCESS),
+        Command::Install => everything().map(|()| ExitCode::SUCCESS),
+        Command::Generate(options) => generate(&options).map(|()| ExitCode::SUCCESS),
+    };
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+fn failed(error: &Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "cargo e2e: {error}");
+    ExitCode::FAILURE
+}
+
+/// On Ctrl-C or SIGTERM: children first, so that their folders can be removed, then this process.
+fn end_on_signals() -> Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+    ])
+    .doing("listening for signals")?;
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            process::kill_all();
+            scratch::remove_ours();
+            std::process::exit(128 + signal);
+        }
+    });
+    Ok(())
+}
+
+fn serve() -> Result<()> {
+    install::debian(install::FOR_TESTS)?;
+    let python = install::python(&steps::Workspace::find()?.e2e().join("requirements.txt"))?;
+    let mariadb = MariaDb::start(Durability::Full)?;
+    mariadb.sql("CREATE DATABASE wikimedia")?;
+    let s3 = S3::start(&python.program("weed"))?;
+    say!(
+        "MariaDB   mariadb --protocol=tcp -h 127.0.0.1 -P {} -u {} -p{} wikimedia\n\
+         S3        {}, bucket {}, region {}\n\
+         \n\
+         For a worker whose sinks are called `warehouse` and `lake`:",
+        mariadb.port(),
+        mariadb::USER,
+        quoted(mariadb::PASSWORD),
+        s3.endpoint(),
+        s3::BUCKET,
+        s3::REGION,
+    );
+    export("WIKIINGEST_WAREHOUSE_USERNAME", mariadb::USER);
+    export("WIKIINGEST_WAREHOUSE_PASSWORD", mariadb::PASSWORD);
+    export("WIKIINGEST_LAKE_ACCESS_KEY_ID", s3::ACCESS_KEY_ID);
+    export("WIKIINGEST_LAKE_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY);
+    say!("\nFor a suite: cargo test --workspace --features wikiingest-e2e/servers --test right");
+    for (name, value) in steps::environment(&mariadb, &s3, &python) {
+        export(name, &value);
+    }
+    say!("\nCtrl-C ends both and removes their data.");
+    loop {
+        thread::park();
+    }
+}
+
+fn export(name: &str, value: &str) {
+    say!("export {name}={}", quoted(value));
+}
+
+/// As a shell takes it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn everything() -> Result<()> {
+    install::debian(install::FOR_TESTS)?;
+    install::debian(install::FOR_BENCHES)?;
+    let e2e = steps::Workspace::find()?.e2e();
+    install::python(&e2e.join("requirements.txt"))?;
+    install::spark(&e2e)?;
+    install::cargo_deny()?;
+    say!("all there");
+    Ok(())
+}
+
+fn generate(options: &Generate) -> Result<()> {
+    let hour = bench::generate::Hour {
+        lines: options.lines,
+        seed: options.seed,
+    };
+    let file = std::fs::File::create(&options.file).doing_to("creating", &options.file)?;
+    let mut file = std::io::BufWriter::new(file);
+    let compressed = options
+        .file
+        .extension()
+        .is_some_and(|extension| extension == "gz");
+    let written = if compressed {
+        hour.write_gz(&mut file)
+    } else {
+        hour.write(&mut file)
+    };
+    let written = written.doing_to("writing", &options.file)?;
+    file.flush().doing_to("writing", &options.file)?;
+    say!(
+        "{}: {} rows, {} views",
+        options.file.display(),
+        written.rows,
+        written.views
+    );
+    Ok(())
+}

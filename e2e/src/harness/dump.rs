@@ -1,0 +1,123 @@
+//! A folder laid out like the dumps host.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::tally::Tally;
+use crate::bench::generate::{self, Random};
+
+/// An hour of 3 August 2024, by its start: 5 is 05:00 to 06:00, whose file is named after 06:00.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hour(pub u8);
+
+impl Hour {
+    /// The file's stem, which is also the unit's name.
+    #[must_use]
+    pub fn unit(self) -> String {
+        format!("pageviews-20240803-{:02}0000", self.0 + 1)
+    }
+
+    /// As the worker's configuration has it.
+    #[must_use]
+    pub fn timestamp(self) -> String {
+        format!("2024-08-03T{:02}:00:00Z", self.0)
+    }
+
+    /// As the warehouse has it.
+    #[must_use]
+    pub fn ts(self) -> String {
+        format!("2024-08-03 {:02}:00:00", self.0)
+    }
+}
+
+/// A folder to point the stand-in for the host at.
+#[derive(Debug, Clone)]
+pub struct Dump {
+    root: PathBuf,
+}
+
+impl Dump {
+    /// A folder that is there already.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where an hour's file is.
+    #[must_use]
+    pub fn file(&self, hour: Hour) -> PathBuf {
+        self.root
+            .join(format!("other/pageviews/2024/2024-08/{}.gz", hour.unit()))
+    }
+
+    /// Publishes an hour with generated lines and says what is in it.
+    #[must_use]
+    pub fn generated(&self, hour: Hour, lines: usize) -> Tally {
+        let mut tally = Tally::default();
+        let spec = generate::Hour {
+            lines,
+            seed: u64::from(hour.0) + 1,
+        };
+        let add = |row: generate::Row<'_>| {
+            tally.add(row.domain_code, row.title, row.views);
+            Ok(())
+        };
+        spec.rows(add).expect("nothing fails");
+        spec.write_gz(self.create(hour))
+            .expect("the file can be written");
+        tally
+    }
+
+    /// Publishes an hour whose titles are long and cannot be compressed: 60,000 of them make a Parquet file that takes
+    /// more than one part to upload.
+    #[must_use]
+    pub fn incompressible(&self, hour: Hour, lines: usize) -> Tally {
+        let mut random = Random::new(u64::from(hour.0) + 1000);
+        let mut titles: Vec<String> = (0..lines).map(|_| noise(&mut random, 240)).collect();
+        titles.sort_unstable();
+        let mut tally = Tally::default();
+        let mut text = String::new();
+        for title in titles {
+            tally.add("en", &title, 1);
+            text.push_str("en ");
+            text.push_str(&title);
+            text.push_str(" 1 0\n");
+        }
+        self.lines(hour, text.as_bytes());
+        tally
+    }
+
+    /// Publishes an hour with these bytes in it.
+    pub fn lines(&self, hour: Hour, text: &[u8]) {
+        let mut gz = GzEncoder::new(self.create(hour), Compression::new(6));
+        gz.write_all(text).expect("the file can be written");
+        gz.finish().expect("the file can be written");
+    }
+
+    fn create(&self, hour: Hour) -> File {
+        let path = self.file(hour);
+        fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("the folder can be made");
+        File::create(&path).expect("the file can be made")
+    }
+}
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+fn noise(random: &mut Random, length: usize) -> String {
+    (0..length)
+        .map(|_| char::from(LETTERS[random.below(LETTERS.len())]))
+        .collect()
+}

@@ -1,0 +1,193 @@
+//! The batch worker as a process, run as the operator would run it.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::config::Config;
+use super::env::Env;
+use crate::process::{Guard, guarded};
+
+/// No run in these suites takes this long; one that does hangs.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; none when it was killed.
+    pub code: Option<i32>,
+    /// All that it printed, on both streams.
+    pub output: String,
+    /// The report it wrote, if it did.
+    pub report: Value,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Run {
+    /// Fails unless it ended with this code.
+    #[must_use]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "the worker said:\n{}", self.output);
+        self
+    }
+
+    /// Fails unless the output holds every one of these.
+    #[must_use]
+    pub fn says(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(
+                self.output.contains(part),
+                "{part:?} is not in what the worker said:\n{}",
+                self.output
+            );
+        }
+        self
+    }
+
+    /// A number of the report.
+    #[must_use]
+    pub fn count(&self, name: &str) -> u64 {
+        self.report[name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no {name} in the report {}", self.report))
+    }
+}
+
+/// A worker that runs.
+#[derive(Debug)]
+pub struct Running {
+    guard: Guard,
+    config: Config,
+    dir: TempDir,
+    started: Instant,
+}
+
+/// Starts `wikiingest-batch run`.
+#[must_use]
+pub fn start(env: &Env, config: &Config) -> Running {
+    begin(env, "run", config)
+}
+
+/// Runs `wikiingest-batch run` to its end.
+#[must_use]
+pub fn run(env: &Env, config: &Config) -> Run {
+    start(env, config).wait()
+}
+
+/// Runs `wikiingest-batch migrate` to its end.
+#[must_use]
+pub fn migrate(env: &Env, config: &Config) -> Run {
+    begin(env, "migrate", config).wait()
+}
+
+fn begin(env: &Env, command: &str, config: &Config) -> Running {
+    let dir = crate::scratch::dir("worker").expect("a temporary folder");
+    let file = dir.path().join("config.json");
+    fs::write(&file, config.json.to_string()).expect("the configuration can be written");
+    let output = File::create(dir.path().join("output")).expect("a file for the output");
+    let program = env
+        .binaries
+        .path("wikiingest-batch")
+        .expect("the worker is built");
+    let mut process = guarded(program);
+    process.arg(command).arg("--config").arg(&file);
+    if command == "run" {
+        process.arg("--report").arg(dir.path().join("report.json"));
+    }
+    process
+        .envs(config.env.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().expect("a second handle"))
+        .stderr(output);
+    let started = Instant::now();
+    let guard = Guard::spawn(&mut process).expect("the worker starts");
+    Running {
+        guard,
+        config: config.clone(),
+        dir,
+        started,
+    }
+}
+
+impl Running {
+    /// Kills it (SIGKILL) when it has run for so long; `None` if it ended by itself before.
+    #[must_use]
+    pub fn kill_after(mut self, moment: Duration) -> Option<Run> {
+        while self.started.elapsed() < moment {
+            if self.ended() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.guard.kill();
+        Some(self.finish(None))
+    }
+
+    /// Kills it (SIGKILL) as soon as this holds; `None` if it ended by itself before.
+    #[must_use]
+    pub fn kill_when(mut self, now: impl Fn() -> bool) -> Option<Run> {
+        while !now() {
+            if self.ended() {
+                return None;
+            }
+        }
+        self.guard.kill();
+        Some(self.finish(None))
+    }
+
+    /// Waits for its end.
+    #[must_use]
+    pub fn wait(mut self) -> Run {
+        while !self.ended() {
+            assert!(
+                self.started.elapsed() < LIMIT,
+                "the worker hangs; it said:\n{}",
+                self.output()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let status = self.guard.wait().expect("it has ended");
+        self.finish(status.code())
+    }
+
+    fn ended(&mut self) -> bool {
+        self.guard.exited().expect("the system can tell").is_some()
+    }
+
+    fn output(&self) -> String {
+        let bytes = fs::read(self.dir.path().join("output")).expect("the output is there");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Every run of every suite is held to this: no secret in what it says.
+    fn finish(self, code: Option<i32>) -> Run {
+        let took = self.started.elapsed();
+        let output = self.output();
+        let report = fs::read_to_string(self.dir.path().join("report.json")).unwrap_or_default();
+        for secret in self.config.secrets() {
+            assert!(
+                !output.contains(secret) && !report.contains(secret),
+                "a secret is in what the worker said:\n{output}\n{report}"
+            );
+        }
+        Run {
+            code,
+            output,
+            report: serde_json::from_str(&report).unwrap_or_default(),
+            took,
+        }
+    }
+}
+
+/// A folder that a test can keep things in.
+#[must_use]
+pub fn folder() -> (TempDir, PathBuf) {
+    let dir = crate::scratch::dir("test").expect("a temporary folder");
+    let path = dir.path().to_owned();
+    (dir, path)
+}

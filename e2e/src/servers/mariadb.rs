@@ -1,0 +1,207 @@
+//! A real MariaDB, from Debian's package, with a data folder of its own.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{START, retry, tail};
+use crate::error::{Doing, Error, Result};
+use crate::process::{Guard, capture, find, free_port, guarded, until};
+
+/// The user that the tests work as. It may do anything, so that each test can have databases of its own.
+pub const USER: &str = "wikiingest";
+
+/// Its password, with characters that show whether anything along the way quotes badly.
+pub const PASSWORD: &str = "e2e-pa55 'w\"rd%&";
+
+/// How the server treats a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// As a production server: what the tests of kills need.
+    Full,
+    /// As the benches measure: the log flushed once a second, no double write, big log and buffers.
+    Bench,
+}
+
+/// A running server; dropped, it is gone with its data.
+#[derive(Debug)]
+pub struct MariaDb {
+    // Declared before the folder: the server goes first.
+    server: Guard,
+    _dir: TempDir,
+    port: u16,
+}
+
+impl MariaDb {
+    /// Makes a data folder and starts a server on it.
+    ///
+    /// # Errors
+    /// If MariaDB is not installed, or does not come up.
+    pub fn start(durability: Durability) -> Result<Self> {
+        retry(|| Self::try_start(durability))
+    }
+
+    fn try_start(durability: Durability) -> Result<Self> {
+        let dir = crate::scratch::dir("mariadb")?;
+        let data = dir.path().join("data");
+        install(&data)?;
+        let init = dir.path().join("init.sql");
+        fs::write(&init, account()).doing_to("writing", &init)?;
+        let log = dir.path().join("log");
+        let output = File::create(&log).doing_to("creating", &log)?;
+        let port = free_port()?;
+        let mut command = guarded(program("mariadbd")?);
+        command
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--socket={}", dir.path().join("socket").display()))
+            .arg(format!("--pid-file={}", dir.path().join("pid").display()))
+            .arg(format!("--init-file={}", init.display()))
+            .arg(format!("--port={port}"))
+            .args(SETTINGS)
+            .args(as_root())
+            .args(if durability == Durability::Bench {
+                BENCH
+            } else {
+                &[]
+            })
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().doing_to("opening", &log)?)
+            .stderr(output);
+        let mut server = Guard::spawn(&mut command)?;
+        until(START, || {
+            if server.exited()?.is_some() {
+                return Err(Error::other("it ended at once"));
+            }
+            ping(port)
+        })
+        .map_err(|error| {
+            Error::other(format!(
+                "mariadbd did not come up on port {port}: {error}\n{}",
+                tail(&log)
+            ))
+        })?;
+        Ok(Self {
+            server,
+            _dir: dir,
+            port,
+        })
+    }
+
+    /// The port, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id of the server.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
+    /// Runs statements through the `mariadb` client and gives back what it prints, tab-separated, without headings.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn sql(&self, statements: &str) -> Result<String> {
+        sql(self.port, statements)
+    }
+}
+
+/// The same, for a server known by its port.
+///
+/// # Errors
+/// What the server says.
+pub fn sql(port: u16, statements: &str) -> Result<String> {
+    capture(client("mariadb", port)?.args(["--batch", "--skip-column-names", "-e", statements]))
+}
+
+/// One of MariaDB's client programs, told where the server is and who asks.
+///
+/// # Errors
+/// If it is not installed.
+pub fn client(name: &str, port: u16) -> Result<Command> {
+    let mut command = guarded(program(name)?);
+    command
+        .args([
+            "--no-defaults",
+            "--protocol=tcp",
+            "--host=127.0.0.1",
+            "--default-character-set=utf8mb4",
+        ])
+        .arg(format!("--port={port}"))
+        .arg(format!("--user={USER}"))
+        .env("MYSQL_PWD", PASSWORD);
+    Ok(command)
+}
+
+/// What every server gets. Names are resolved by nobody, times are UTC, text is compared byte by byte.
+const SETTINGS: &[&str] = &[
+    "--bind-address=127.0.0.1",
+    "--skip-name-resolve",
+    "--local-infile=1",
+    "--default-time-zone=+00:00",
+    "--character-set-server=utf8mb4",
+    "--collation-server=utf8mb4_bin",
+    "--skip-log-bin",
+    "--innodb-buffer-pool-size=256M",
+    "--performance-schema=OFF",
+];
+
+/// What the benches add: the engine's own cost, without the disk's.
+const BENCH: &[&str] = &[
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-doublewrite=0",
+    "--innodb-buffer-pool-size=3G",
+    "--innodb-log-file-size=2G",
+    "--innodb-log-buffer-size=64M",
+];
+
+/// The server refuses to run as root unless told to; on loopback, with data that lasts minutes, it may.
+fn as_root() -> Option<&'static str> {
+    rustix::process::geteuid()
+        .is_root()
+        .then_some("--user=root")
+}
+
+fn install(data: &Path) -> Result<()> {
+    let mut command = guarded(program("mariadb-install-db")?);
+    command
+        .args([
+            "--no-defaults",
+            "--skip-test-db",
+            "--auth-root-authentication-method=normal",
+        ])
+        .arg(format!("--datadir={}", data.display()))
+        .args(as_root());
+    capture(&mut command).map(drop)
+}
+
+/// An init file takes one statement a line.
+fn account() -> String {
+    let password = PASSWORD.replace('\'', "''");
+    format!(
+        "CREATE USER '{USER}'@'%' IDENTIFIED BY '{password}';\n\
+         GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n\
+         DROP USER IF EXISTS 'root'@'localhost';\n"
+    )
+}
+
+fn ping(port: u16) -> Result<()> {
+    sql(port, "select 1").map(drop)
+}
+
+fn program(name: &str) -> Result<std::path::PathBuf> {
+    find(name).ok_or_else(|| {
+        Error::other(format!(
+            "{name} is not installed: apt-get install mariadb-server"
+        ))
+    })
+}
+
+/// How long [`Guard::stop`] should wait for a clean end, when a test wants one.
+pub const PATIENCE: Duration = Duration::from_secs(20);

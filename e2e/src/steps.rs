@@ -1,0 +1,304 @@
+//! The steps of `cargo e2e test`: each is one command line whose output streams through, and a line in the table.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use crate::error::{Error, Result};
+use crate::install::{self, Python};
+use crate::process::{Guard, capture, line};
+use crate::readme;
+use crate::say::say;
+use crate::servers::mariadb::{Durability, MariaDb};
+use crate::servers::s3::S3;
+
+/// What to run.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Run this step only; may be given several times
+    #[arg(long, value_name = "STEP")]
+    only: Vec<Step>,
+    /// Leave this step out; may be given several times
+    #[arg(long, value_name = "STEP")]
+    skip: Vec<Step>,
+    /// Say what the steps are and run none
+    #[arg(long)]
+    list: bool,
+    /// What the tests of the steps `unit` and `servers` are told, such as a part of a test's name
+    #[arg(last = true, value_name = "TEST ARGS")]
+    tests: Vec<String>,
+}
+
+/// The steps, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// The code is formatted
+    Fmt,
+    /// Clippy has nothing to say
+    Clippy,
+    /// Tests that need nothing but Rust
+    Unit,
+    /// Suites against MariaDB, an S3 server and a stand-in for the dumps host
+    Servers,
+    /// The documentation builds without a warning
+    Doc,
+    /// Licences, banned crates and sources
+    Deny,
+    /// The README's own commands, word for word, in a copy of the work tree
+    Readme,
+}
+
+/// The suites of the step `servers`.
+const SUITES: &[&str] = &["right", "exactly_once", "bad_input", "polite"];
+
+/// No step takes this long; one that does hangs.
+const LIMIT: Duration = Duration::from_mins(45);
+
+/// The repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+impl Workspace {
+    /// The repository that this program was built from.
+    ///
+    /// # Errors
+    /// If it has been moved since.
+    pub(crate) fn find() -> Result<Self> {
+        let e2e = Path::new(env!("CARGO_MANIFEST_DIR"));
+        match e2e.parent() {
+            Some(root) if root.join("Cargo.toml").is_file() => Ok(Self {
+                root: root.to_owned(),
+            }),
+            _ => Err(Error::other(format!(
+                "{} is gone: run `cargo e2e` in the repository",
+                e2e.display()
+            ))),
+        }
+    }
+
+    /// Its top folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of this crate.
+    pub(crate) fn e2e(&self) -> PathBuf {
+        self.root.join("e2e")
+    }
+
+    /// `cargo`, started at the top.
+    pub(crate) fn cargo(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(install::cargo());
+        command.args(args).current_dir(&self.root);
+        command
+    }
+}
+
+struct Outcome {
+    step: Step,
+    result: Result<()>,
+    seconds: f64,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let steps: Vec<Step> = Step::value_variants()
+        .iter()
+        .copied()
+        .filter(|step| options.only.is_empty() || options.only.contains(step))
+        .filter(|step| !options.skip.contains(step))
+        .collect();
+    if options.list {
+        for step in steps {
+            say!("{:<9} {}", step.name(), step.help());
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let workspace = Workspace::find()?;
+    let outcomes: Vec<Outcome> = steps
+        .into_iter()
+        .map(|step| attempt(step, &workspace, &options.tests))
+        .collect();
+    Ok(summary(&outcomes))
+}
+
+fn attempt(step: Step, workspace: &Workspace, tests: &[String]) -> Outcome {
+    say!("\n=== {}: {}", step.name(), step.help());
+    let started = Instant::now();
+    let result = step.run(workspace, tests);
+    if let Err(error) = &result {
+        say!("=== {} failed: {error}", step.name());
+    }
+    Outcome {
+        step,
+        result,
+        seconds: started.elapsed().as_secs_f64(),
+    }
+}
+
+fn summary(outcomes: &[Outcome]) -> ExitCode {
+    let mut table = String::from("\nstep      result   seconds\n");
+    for Outcome {
+        step,
+        result,
+        seconds,
+    } in outcomes
+    {
+        let result = if result.is_ok() { "ok" } else { "FAILED" };
+        let _ = writeln!(table, "{:<9} {result:<6} {seconds:>9.1}", step.name());
+    }
+    let failed = outcomes
+        .iter()
+        .filter(|outcome| outcome.result.is_err())
+        .count();
+    say!(
+        "{table}\n{} passed, {failed} failed",
+        outcomes.len() - failed
+    );
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+impl Step {
+    fn name(self) -> String {
+        self.to_possible_value()
+            .map(|value| value.get_name().to_owned())
+            .unwrap_or_default()
+    }
+
+    fn help(self) -> String {
+        self.to_possible_value()
+            .and_then(|value| value.get_help().map(ToString::to_string))
+            .unwrap_or_default()
+    }
+
+    fn run(self, workspace: &Workspace, tests: &[String]) -> Result<()> {
+        match self {
+            Self::Fmt => stream(&mut workspace.cargo(&["fmt", "--all", "--check"])),
+            Self::Clippy => stream(
+                workspace
+                    .cargo(&[
+                        "clippy",
+                        "--quiet",
+                        "--workspace",
+                        "--all-targets",
+                        "--all-features",
+                    ])
+                    .args(["--", "-D", "warnings"]),
+            ),
+            Self::Unit => stream(workspace.cargo(&["test", "--workspace", "--"]).args(tests)),
+            Self::Servers => servers(workspace, tests),
+            Self::Doc => stream(
+                workspace
+                    .cargo(&["doc", "--workspace", "--no-deps"])
+                    .env("RUSTDOCFLAGS", "-D warnings"),
+            ),
+            Self::Deny => {
+                let deny = install::cargo_deny()?;
+                let checks = [
+                    "--locked",
+                    "check",
+                    "--hide-inclusion-graph",
+                    "bans",
+                    "licenses",
+                    "sources",
+                ];
+                stream(
+                    Command::new(deny)
+                        .args(checks)
+                        .current_dir(workspace.root()),
+                )
+            }
+            Self::Readme => readme::run(workspace),
+        }
+    }
+}
+
+/// Starts the servers, then the suites, which are told by environment variables where the servers are.
+fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
+    install::debian(install::FOR_TESTS)?;
+    let python = install::python(&workspace.e2e().join("requirements.txt"))?;
+    let spark = install::spark(&workspace.e2e())?;
+    // As `cargo test --workspace` builds them, so that nothing is compiled twice.
+    stream(&mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
+    let mariadb = MariaDb::start(Durability::Full)?;
+    let s3 = S3::start(&python.program("weed"))?;
+    let mut suites = workspace.cargo(&[
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--features",
+        "wikiingest-e2e/servers",
+    ]);
+    for suite in SUITES {
+        suites.args(["--test", suite]);
+    }
+    suites
+        .arg("--")
+        .args(tests)
+        .envs(environment(&mariadb, &s3, &python));
+    if let Some(spark) = spark {
+        suites.env("WIKIINGEST_E2E_SPARK_PYTHON", spark.interpreter());
+    }
+    stream(&mut suites)
+}
+
+/// What the suites are told.
+pub(crate) fn environment(
+    mariadb: &MariaDb,
+    s3: &S3,
+    python: &Python,
+) -> [(&'static str, String); 4] {
+    [
+        ("WIKIINGEST_E2E", "1".to_owned()),
+        ("WIKIINGEST_E2E_MARIADB_PORT", mariadb.port().to_string()),
+        ("WIKIINGEST_E2E_S3", s3.endpoint()),
+        (
+            "WIKIINGEST_E2E_PYTHON",
+            python.interpreter().display().to_string(),
+        ),
+    ]
+}
+
+/// Runs a command with its output going where ours goes.
+pub(crate) fn stream(command: &mut Command) -> Result<()> {
+    let mut child = Guard::spawn(command.stdin(Stdio::null()))?;
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match child.exited()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => {
+                return Err(Error::other(format!(
+                    "`{}` ended with {status}",
+                    line(command)
+                )));
+            }
+            None if Instant::now() > deadline => {
+                return Err(Error::other(format!(
+                    "`{}` did not end within {} s",
+                    line(command),
+                    LIMIT.as_secs()
+                )));
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+}
+
+/// The files of the work tree that belong to the repository, or would if they were added.
+pub(crate) fn files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let list = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let list = capture(Command::new("git").args(list).current_dir(workspace.root()))?;
+    Ok(list
+        .lines()
+        .map(PathBuf::from)
+        .filter(|file| workspace.root().join(file).is_file())
+        .collect())
+}

@@ -1,0 +1,313 @@
+//! Whatever happens to a worker, each row lands once: in the warehouse, in the lake, and in agreement.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails should say so at once"
+)]
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use wikiingest_e2e::bench::generate::Random;
+use wikiingest_e2e::harness::world::{Stores, World};
+use wikiingest_e2e::harness::{Hour, worker};
+use wikiingest_e2e::servers::replay::Options;
+
+const BOTH: [Stores; 2] = [Stores::Servers, Stores::Embedded];
+const KILLS: u32 = 50;
+/// Every so many kills hit a run with an hour that takes several parts to upload.
+const BIG_EVERY: u32 = 10;
+
+/// Small hours, whose download takes long enough for a kill to hit it.
+fn small(stores: Stores) -> World {
+    let mut world = World::new(
+        stores,
+        &Options {
+            rate: Some(200_000),
+            ..Options::default()
+        },
+    );
+    for hour in 4..7 {
+        world.publish(Hour(hour), 8_000);
+    }
+    world
+}
+
+/// A small hour and one that takes several parts to upload.
+fn big(stores: Stores) -> World {
+    let mut world = World::new(stores, &Options::default());
+    world.publish(Hour(4), 8_000);
+    world.publish_big(Hour(5));
+    world
+}
+
+/// Kills runs at moments spread over the time that a whole run takes, each by chance within its share of it; after
+/// each kill a run to the end must put everything right.
+fn kill_at_random_moments(stores: Stores) {
+    let mut worlds = [small(stores), big(stores)];
+    let whole = worlds.each_ref().map(|world| world.run().expect(0).took);
+    let mut random = Random::new(20_240_803);
+    let mut killed = 0;
+    for kill in 0..KILLS {
+        let is_big = kill % BIG_EVERY == BIG_EVERY / 2;
+        let world = &mut worlds[usize::from(is_big)];
+        world.clear();
+        let share = if is_big {
+            random.unit()
+        } else {
+            (f64::from(kill) + random.unit()) / f64::from(KILLS)
+        };
+        let moment = whole[usize::from(is_big)].mul_f64(share);
+        killed += u32::from(
+            worker::start(&world.env, &world.whole())
+                .kill_after(moment)
+                .is_some(),
+        );
+        let _ = world.run().expect(0);
+        let _ = writeln!(
+            std::io::stderr(),
+            "{stores:?}: kill {} at {:.3} s",
+            kill + 1,
+            moment.as_secs_f64()
+        );
+        world.check();
+    }
+    assert!(
+        killed >= KILLS * 4 / 5,
+        "only {killed} of {KILLS} runs were still there to be killed"
+    );
+}
+
+#[test]
+fn a_worker_killed_at_any_of_fifty_moments_loses_and_doubles_nothing_in_mariadb_and_s3() {
+    kill_at_random_moments(Stores::Servers);
+}
+
+#[test]
+fn a_worker_killed_at_any_of_fifty_moments_loses_and_doubles_nothing_in_sqlite_and_a_folder() {
+    kill_at_random_moments(Stores::Embedded);
+}
+
+/// Kills a run at the moment when `at` holds; a run to the end must then put everything right.
+fn kill_when(stores: Stores, at: impl Fn(&World) -> bool) {
+    let world = big(stores);
+    let killed = worker::start(&world.env, &world.whole()).kill_when(|| at(&world));
+    assert!(killed.is_some(), "{stores:?}: the moment never came");
+    assert!(
+        at(&world),
+        "{stores:?}: the kill came too late to leave anything behind"
+    );
+    let _ = world.run().expect(0);
+    world.check();
+}
+
+#[test]
+fn what_a_killed_worker_had_half_written_to_the_lake_is_removed() {
+    for stores in BOTH {
+        kill_when(stores, |world| !world.lake.unfinished().is_empty());
+    }
+}
+
+#[test]
+fn an_object_that_a_killed_worker_finished_without_its_ledger_row_is_neither_lost_nor_doubled() {
+    for stores in BOTH {
+        kill_when(stores, |world| {
+            let is_object =
+                |name: &String| name.contains("/dt=") && !world.lake.unfinished().contains(name);
+            let objects = world
+                .lake
+                .objects()
+                .iter()
+                .filter(|name| is_object(name))
+                .count() as u64;
+            objects > world.warehouse.number("SELECT COUNT(*) FROM ingest_ledger")
+        });
+    }
+}
+
+#[test]
+fn a_worker_killed_again_and_again_still_ends_up_with_everything() {
+    for stores in BOTH {
+        let world = small(stores);
+        let mut random = Random::new(77);
+        for _ in 0..8 {
+            let moment = Duration::from_millis(100 + random.below(600) as u64);
+            let _ = worker::start(&world.env, &world.whole()).kill_after(moment);
+        }
+        let _ = world.run().expect(0);
+        world.check();
+    }
+}
+
+/// With this fault in its way, the worker loads everything in one run.
+fn is_overcome(fault: &str) {
+    for stores in BOTH {
+        let mut world = World::new(
+            stores,
+            &Options {
+                faults: fault.to_owned(),
+                ..Options::default()
+            },
+        );
+        for hour in 4..7 {
+            world.publish(Hour(hour), 8_000);
+        }
+        let _ = world.run().expect(0);
+        let struck =
+            world.replay.counters().expect("the stand-in answers")["faults_struck"].clone();
+        assert!(
+            struck.as_object().is_some_and(|struck| !struck.is_empty()),
+            "{fault} never struck: {struck}"
+        );
+        world.check();
+    }
+}
+
+#[test]
+fn a_connection_that_is_cut_is_taken_up_where_it_ended() {
+    is_overcome("cut@20k*3");
+}
+
+#[test]
+fn a_connection_that_falls_silent_is_given_up_and_taken_up_again() {
+    is_overcome("stall@20k*2");
+}
+
+#[test]
+fn a_slow_host_is_waited_for() {
+    is_overcome("slow=60k");
+}
+
+#[test]
+fn a_host_that_asks_to_wait_is_waited_for() {
+    is_overcome("429=1*2,503=1*2");
+}
+
+#[test]
+fn a_host_that_fails_for_a_while_is_tried_again() {
+    is_overcome("500,502,503,504");
+}
+
+/// With this fault in its way the worker ends with `code`; once it is gone, the next run puts everything right.
+fn is_put_right(fault: &str, code: i32) {
+    for stores in BOTH {
+        let mut world = World::new(
+            stores,
+            &Options {
+                faults: fault.to_owned(),
+                ..Options::default()
+            },
+        );
+        for hour in 4..7 {
+            world.publish(Hour(hour), 8_000);
+        }
+        let _ = world.run().expect(code);
+        world.replay.set_faults("").expect("the stand-in takes it");
+        let _ = world.run().expect(0);
+        world.check();
+    }
+}
+
+#[test]
+fn a_truncated_file_is_loaded_once_it_is_whole() {
+    is_put_right(&format!("truncate@30k~{}", Hour(5).unit()), 1);
+}
+
+#[test]
+fn a_corrupt_file_is_loaded_once_it_is_right() {
+    is_put_right(&format!("corrupt@30k~{}", Hour(5).unit()), 1);
+}
+
+#[test]
+fn a_refused_file_is_loaded_once_it_is_allowed() {
+    is_put_right(&format!("403~{}", Hour(5).unit()), 77);
+}
+
+#[test]
+fn a_file_that_is_published_anew_replaces_what_was_loaded() {
+    for stores in BOTH {
+        let mut world = World::new(stores, &Options::default());
+        for hour in 4..7 {
+            world.publish(Hour(hour), 4_000);
+        }
+        let _ = world.run().expect(0);
+        world.check();
+        // Fewer lines than before: what the old file had and the new one has not must go.
+        world.publish(Hour(5), 1_000);
+        let run = world.run().expect(0);
+        assert_eq!((run.count("loaded"), run.count("skipped")), (1, 2));
+        world.check();
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_loaded_half_and_half() {
+    for stores in BOTH {
+        let other = World::new(Stores::Embedded, &Options::default());
+        let newer = other.dump.generated(Hour(5), 9_000);
+        // The first answer breaks off, and by the second request the file is another one.
+        let faults = format!(
+            "cut@30k,republish={}@2~{}",
+            other.dump.file(Hour(5)).display(),
+            Hour(5).unit()
+        );
+        let mut world = World::new(
+            stores,
+            &Options {
+                faults,
+                ..Options::default()
+            },
+        );
+        world.publish(Hour(5), 8_000);
+        world.expected.insert(Hour(5), newer);
+        let first = world.run();
+        assert!(matches!(first.code, Some(0 | 1)), "{}", first.output);
+        world.replay.set_faults("").expect("the stand-in takes it");
+        // The stand-in keeps what it was told to publish.
+        let _ = world.run().expect(0);
+        world.check();
+    }
+}
+
+#[test]
+fn two_workers_on_the_same_window_load_it_once() {
+    for stores in BOTH {
+        for _ in 0..4 {
+            let world = small(stores);
+            let config = world.whole();
+            let both = [
+                worker::start(&world.env, &config),
+                worker::start(&world.env, &config),
+            ];
+            for worker in both {
+                let run = worker.wait();
+                assert!(
+                    matches!(run.code, Some(0 | 1)),
+                    "it ended with {:?}:\n{}",
+                    run.code,
+                    run.output
+                );
+            }
+            let _ = world.run().expect(0);
+            world.check();
+        }
+    }
+}
+
+#[test]
+fn a_second_run_changes_nothing() {
+    for stores in BOTH {
+        let mut world = World::new(stores, &Options::default());
+        world.publish(Hour(5), 3_000);
+        let _ = world.run().expect(0);
+        let loaded = world.warehouse.query("SELECT loaded_at FROM ingest_ledger");
+        let run = world.run().expect(0);
+        assert_eq!((run.count("loaded"), run.count("skipped")), (0, 1));
+        assert_eq!(
+            world.warehouse.query("SELECT loaded_at FROM ingest_ledger"),
+            loaded
+        );
+        world.check();
+    }
+}

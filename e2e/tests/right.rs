@@ -1,0 +1,360 @@
+//! What lands is what was published, as an independent reader sees it, in every store and for every reader.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails should say so at once"
+)]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use jiff::civil::DateTime;
+use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use wikiingest_e2e::harness::tally::open_lake;
+use wikiingest_e2e::harness::world::{Stores, World};
+use wikiingest_e2e::harness::{Config, Env, Hour, Lake, Run, Tally, env, worker};
+use wikiingest_e2e::process::capture;
+use wikiingest_e2e::servers::replay::Options;
+
+const BOTH: [Stores; 2] = [Stores::Servers, Stores::Embedded];
+
+/// An hourly source: its kind in the API, its tables, its folder on the host.
+struct Kind {
+    api: &'static str,
+    family: &'static str,
+    folder: &'static str,
+}
+
+const PAGEVIEWS: Kind = Kind {
+    api: "pageviews",
+    family: "pageviews",
+    folder: "pageviews",
+};
+const PAGECOUNTS: Kind = Kind {
+    api: "pagecountsRaw",
+    family: "pagecounts",
+    folder: "pagecounts-raw",
+};
+
+impl Kind {
+    fn facts(&self) -> String {
+        format!("{}_hourly", self.family)
+    }
+}
+
+/// The samples of a kind in a folder, at any depth, in order.
+fn samples(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("the folder can be read").path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() {
+            found.extend(samples(&path, prefix));
+        } else if name.starts_with(&format!("{prefix}-"))
+            && path.extension().is_some_and(|extension| extension == "gz")
+        {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The start of a file's hour: names tell its end.
+fn start(file: &Path) -> Timestamp {
+    let stem = file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let (_, end) = stem.split_once('-').expect("a name with a date");
+    let end = DateTime::strptime("%Y%m%d-%H%M%S", end).expect("a name with a date");
+    end.to_zoned(TimeZone::UTC).expect("a time").timestamp() - 1.hour()
+}
+
+/// Puts a sample where the host would have it.
+fn place(world: &World, kind: &Kind, file: &Path) {
+    let name = file
+        .file_name()
+        .expect("a file")
+        .to_string_lossy()
+        .into_owned();
+    let date = name.split('-').nth(1).expect("a name with a date");
+    let (year, month) = (&date[..4], &date[4..6]);
+    let dir = world
+        .dump
+        .root()
+        .join(format!("other/{}/{year}/{year}-{month}", kind.folder));
+    std::fs::create_dir_all(&dir).expect("the folder can be made");
+    std::fs::copy(file, dir.join(name)).expect("the sample can be copied");
+}
+
+fn load(world: &World, kind: &Kind, files: &[PathBuf]) -> Run {
+    let from = files.iter().map(|file| start(file)).min().expect("a file");
+    let to = files.iter().map(|file| start(file)).max().expect("a file") + 1.hour();
+    let config = Config::new(
+        "s",
+        kind.api,
+        &world.replay.base_url(),
+        &from.to_string(),
+        &to.to_string(),
+    );
+    worker::run(
+        &world.env,
+        &config.warehouse(&world.warehouse).lake(&world.lake),
+    )
+}
+
+/// Loads samples, hour by hour unless they follow each other without a gap, and compares every store with the reader.
+fn loads_right(kind: &Kind, files: &[PathBuf], without_gap: bool) {
+    assert!(!files.is_empty(), "no samples of {}", kind.family);
+    let expected = Tally::of_dumps(files);
+    assert!(expected.rows > 0);
+    for stores in BOTH {
+        let world = World::new(stores, &Options::default());
+        for file in files {
+            place(&world, kind, file);
+        }
+        let chunk = if without_gap { files.len() } else { 1 };
+        for files in files.chunks(chunk) {
+            let run = load(&world, kind, files).expect(0);
+            assert_eq!(run.count("loaded"), files.len() as u64);
+        }
+        assert_eq!(
+            world.warehouse.tally(&kind.facts()),
+            expected,
+            "warehouse, {stores:?}"
+        );
+        assert_eq!(
+            world.lake.tally(&world.env, &kind.facts()).0,
+            expected,
+            "lake, {stores:?}"
+        );
+        world.check_derived(kind.family);
+        let wrong_hour = files.iter().filter(|file| {
+            let ts = start(file).strftime("%Y-%m-%d %H:%M:%S").to_string();
+            let unit = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let rows = world.warehouse.number(&format!("SELECT COUNT(*) FROM {} WHERE ts = '{ts}'", kind.facts()));
+            let ledger = format!("SELECT `rows` FROM ingest_ledger WHERE source = '{}' AND unit = '{unit}' AND ts = '{ts}'", kind.api);
+            rows != Tally::of_dumps(&[(*file).clone()]).rows || rows != world.warehouse.number(&ledger)
+        });
+        assert_eq!(
+            wrong_hour.collect::<Vec<_>>(),
+            [""; 0],
+            "hours whose rows are not at their start"
+        );
+    }
+}
+
+#[test]
+fn the_bundled_page_views_land_as_an_independent_reader_sees_them() {
+    loads_right(
+        &PAGEVIEWS,
+        &samples(&env::file("samples"), "pageviews"),
+        false,
+    );
+}
+
+#[test]
+fn the_bundled_page_counts_land_as_an_independent_reader_sees_them() {
+    loads_right(
+        &PAGECOUNTS,
+        &samples(&env::file("samples"), "pagecounts"),
+        true,
+    );
+}
+
+#[test]
+fn all_other_real_samples_land_as_an_independent_reader_sees_them() {
+    let Some(folder) = Env::get().real_data else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: WIKIINGEST_REAL_DATA names no folder with more real samples"
+        );
+        return;
+    };
+    loads_right(&PAGEVIEWS, &samples(&folder, "pageviews"), false);
+    loads_right(&PAGECOUNTS, &samples(&folder, "pagecounts"), false);
+}
+
+#[test]
+fn a_generated_hour_lands_right_down_to_the_quoted_titles() {
+    for stores in BOTH {
+        let mut world = World::new(stores, &Options::default());
+        world.publish(Hour(5), 20_000);
+        let reader = Tally::of_dumps(&[world.dump.file(Hour(5))]);
+        assert_eq!(reader, world.total(), "the generator and the reader agree");
+        let _ = world.run().expect(0);
+        world.check();
+        assert!(
+            world
+                .warehouse
+                .number("SELECT COUNT(*) FROM pageviews_hourly WHERE title LIKE '%\"%'")
+                > 10
+        );
+    }
+}
+
+/// A lake of page views, in S3, with a copy of it on disk.
+fn lake_of_page_views() -> (World, Tally) {
+    let mut world = World::new(Stores::Servers, &Options::default());
+    world.publish(Hour(5), 5_000);
+    world.publish(Hour(6), 5_000);
+    let _ = world.run().expect(0);
+    let expected = world.total();
+    (world, expected)
+}
+
+/// The types of the columns, in the words of an engine, without the partition's own.
+fn opens(python: &Path, engine: &str, table: &Path, expected: Tally) -> Vec<(String, String)> {
+    let found = open_lake(python, engine, table);
+    assert_eq!(Tally::of_json(&found), expected, "{engine}");
+    let types = found["types"].as_object().expect("types");
+    types
+        .iter()
+        .map(|(name, kind)| (name.clone(), kind.as_str().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+fn typed(ts: &str, text: &str, views: &str, dt: Option<&str>) -> Vec<(String, String)> {
+    let columns = [
+        ("ts", ts),
+        ("domain_code", text),
+        ("project", text),
+        ("access", text),
+        ("title", text),
+        ("views", views),
+    ];
+    let mut types: Vec<(String, String)> = columns
+        .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+        .into();
+    types.extend(dt.map(|kind| ("dt".to_owned(), kind.to_owned())));
+    types.sort();
+    types
+}
+
+#[test]
+fn duckdb_polars_and_pyarrow_open_the_lake_with_the_right_types() {
+    let (world, expected) = lake_of_page_views();
+    let copy = world.lake.table("pageviews_hourly");
+    let types = |engine: &str| opens(&world.env.python, engine, &copy.table, expected);
+    assert_eq!(
+        types("pyarrow"),
+        typed("timestamp[us, tz=UTC]", "string", "int64", None)
+    );
+    assert_eq!(
+        types("duckdb"),
+        typed(
+            "TIMESTAMP WITH TIME ZONE",
+            "VARCHAR",
+            "BIGINT",
+            Some("DATE")
+        )
+    );
+    assert_eq!(
+        types("polars"),
+        typed(
+            "Datetime(time_unit='us', time_zone='UTC')",
+            "String",
+            "Int64",
+            Some("Date")
+        )
+    );
+}
+
+#[test]
+fn spark_opens_the_lake_with_the_right_types() {
+    let (world, expected) = lake_of_page_views();
+    let Some(spark) = &world.env.spark else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: there is no java to run Spark with"
+        );
+        return;
+    };
+    let copy = world.lake.table("pageviews_hourly");
+    assert_eq!(
+        opens(spark, "spark", &copy.table, expected),
+        typed("timestamp", "string", "bigint", Some("date"))
+    );
+}
+
+#[test]
+fn the_demo_loads_all_samples_and_the_second_time_nothing() {
+    let env = Env::get();
+    let (_dir, dir) = worker::folder();
+    let demo = || {
+        capture(
+            Command::new(env.binaries.path("wikiingest").expect("the CLI is built"))
+                .arg("demo")
+                .current_dir(&dir),
+        )
+    };
+    let first = demo().expect("the demo works");
+    let home = dir.join("wikiingest-demo");
+    let everything = samples(&env::file("samples"), "pageviews")
+        .into_iter()
+        .chain(samples(&env::file("samples"), "pagecounts"));
+    let units = everything.count();
+    let database = files_with(&home, &["db", "sqlite", "sqlite3"]);
+    assert_eq!(database.len(), 1, "{database:?}");
+    let warehouse = wikiingest_e2e::harness::Warehouse::Sqlite {
+        path: database[0].clone(),
+    };
+    let loaded = || {
+        (
+            warehouse.number("SELECT COUNT(*) FROM ingest_ledger"),
+            warehouse.query("SELECT * FROM ingest_ledger ORDER BY unit"),
+        )
+    };
+    assert_eq!(loaded().0, units as u64, "{first}");
+    for kind in [PAGEVIEWS, PAGECOUNTS] {
+        let table = files_with(&home, &["parquet"])
+            .into_iter()
+            .find_map(|file| {
+                file.ancestors()
+                    .find(|dir| dir.ends_with(kind.facts()))
+                    .map(Path::to_owned)
+            });
+        let table = table.unwrap_or_else(|| panic!("no {} in the lake", kind.facts()));
+        let expected = Tally::of_dumps(&samples(&env::file("samples"), kind.family));
+        assert_eq!(
+            Tally::of_json(&open_lake(&env.python, "duckdb", &table)),
+            expected,
+            "DuckDB, {}",
+            kind.family
+        );
+        assert_eq!(
+            warehouse.tally(&kind.facts()),
+            expected,
+            "SQLite, {}",
+            kind.family
+        );
+    }
+    let before = loaded();
+    let second = demo().expect("the demo works again");
+    assert_eq!(
+        loaded(),
+        before,
+        "the second run changed something:\n{second}"
+    );
+}
+
+fn files_with(dir: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+    let lake = Lake::Folder {
+        path: dir.to_owned(),
+    };
+    let files = lake.objects().into_iter().map(|file| dir.join(file));
+    files
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extensions.contains(&&*extension.to_string_lossy()))
+        })
+        .collect()
+}
