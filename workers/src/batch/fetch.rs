@@ -1,0 +1,431 @@
+//! Politely over HTTP: few connections, a contact in the User-Agent, patience when asked for it.
+//!
+//! A download that breaks goes on where it stopped (`Range` with `If-Range`), as long as each
+//! try brings something; one that changes under our hands starts anew.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use bytes::Bytes;
+use reqwest::{
+    Client, Method, Response, StatusCode,
+    header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER},
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wikiingest_crds::worker::Limits;
+
+use super::events::{Event, Observer};
+use crate::failure::{Class, Classify, chain};
+
+/// Where Wikimedia publishes its dumps.
+pub const DEFAULT_BASE_URL: &str = "https://dumps.wikimedia.org";
+
+/// The longest `Retry-After` that is worth waiting for within a run.
+const LONGEST_WAIT: Duration = Duration::from_mins(10);
+
+/// Why something could not be fetched.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FetchError {
+    /// The client could not be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Client(String),
+    /// The host answered with a refusal.
+    #[error(
+        "{url}: the host refused ({status}): {body}; check spec.contact and whether this address is blocked, then wait before trying again"
+    )]
+    Refused {
+        /// What was asked for.
+        url: String,
+        /// The host's status.
+        status: u16,
+        /// The start of the host's answer.
+        body: String,
+    },
+    /// The host does not have the file.
+    #[error("{url}: not there (404); it was listed a moment ago, so the next run looks again")]
+    NotFound {
+        /// What was asked for.
+        url: String,
+    },
+    /// Every try failed.
+    #[error("{url}: gave up after {attempts} tries in a row without progress: {last}")]
+    Exhausted {
+        /// What was asked for.
+        url: String,
+        /// How many.
+        attempts: u32,
+        /// What the last one said.
+        last: String,
+    },
+    /// The host asks for more patience than a run has.
+    #[error("{url}: the host asks to wait {seconds} s ({status}); leaving it to a later run")]
+    TooBusy {
+        /// What was asked for.
+        url: String,
+        /// How long it asks for.
+        seconds: u64,
+        /// Its status.
+        status: u16,
+    },
+    /// The file was replaced during the download.
+    #[error("{url}: changed upstream while it was read; the next run takes the new one")]
+    Changed {
+        /// What was asked for.
+        url: String,
+    },
+}
+
+impl Classify for FetchError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Client(_) => Class::BadConfig,
+            Self::Refused { .. } => Class::Refused,
+            _ => Class::TryAgain,
+        }
+    }
+}
+
+/// Which version of a file: what the ledger remembers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Bytes, or -1 where the host does not say.
+    pub size: i64,
+    /// The entity tag, or what stands in for it where the host has none.
+    pub etag: String,
+}
+
+impl Mark {
+    fn of(headers: &HeaderMap, status: StatusCode) -> Self {
+        let text = |name| headers.get(name).and_then(|value: &reqwest::header::HeaderValue| value.to_str().ok());
+        let size = if status == StatusCode::OK {
+            text(CONTENT_LENGTH).and_then(|size| size.parse().ok()).unwrap_or(-1)
+        } else {
+            -1
+        };
+        let etag = text(ETAG)
+            .map(ToOwned::to_owned)
+            .or_else(|| text(LAST_MODIFIED).map(|date| format!("modified {date}")))
+            .unwrap_or_default();
+        Self { size, etag }
+    }
+
+    /// Eight hex digits that stand for this version in the name of a lake object.
+    #[must_use]
+    pub fn short(&self) -> String {
+        use std::fmt::Write as _;
+        let digest = Sha256::digest(format!("{} {}", self.etag, self.size));
+        digest.iter().take(4).fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+/// A polite client of one host.
+#[derive(Clone)]
+pub struct Fetch {
+    client: Client,
+    base: String,
+    limits: Limits,
+    permits: Arc<Semaphore>,
+    observer: Arc<dyn Observer>,
+}
+
+impl std::fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetch").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// What one try led to.
+enum Attempt {
+    Answer(Response),
+    Again { why: String, wait: Option<Duration>, status: u16 },
+}
+
+impl Fetch {
+    /// A client for the host at `base_url`, which introduces itself with `contact`.
+    ///
+    /// # Errors
+    /// When the contact cannot stand in a header.
+    pub fn new(
+        base_url: Option<&str>,
+        contact: &str,
+        limits: &Limits,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, FetchError> {
+        crate::telemetry::install_crypto();
+        let agent = format!("wikiingest/{} ({contact})", env!("CARGO_PKG_VERSION"));
+        let connections = usize::from(limits.connections.clamp(1, 3));
+        let client = Client::builder()
+            .user_agent(agent)
+            .http1_only()
+            .pool_max_idle_per_host(connections)
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(limits.idle_timeout.to_std())
+            .build()
+            .map_err(|error| FetchError::Client(chain(&error)))?;
+        Ok(Self {
+            client,
+            base: base_url.unwrap_or(DEFAULT_BASE_URL).trim_end_matches('/').to_owned(),
+            limits: limits.clone(),
+            permits: Arc::new(Semaphore::new(connections)),
+            observer,
+        })
+    }
+
+    /// The URL of a path on this host.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}/{path}", self.base)
+    }
+
+    /// An index page, or `None` where there is none.
+    ///
+    /// # Errors
+    /// When the host refuses or cannot be reached.
+    pub async fn page(&self, url: &str) -> Result<Option<String>, FetchError> {
+        let mut tries = self.tries(url);
+        loop {
+            let (response, _permit) = self.send(&Method::GET, url, HeaderMap::new(), &mut tries).await?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            match response.text().await {
+                Ok(text) => return Ok(Some(text)),
+                Err(error) => tries.wait(self, chain(&error), None, 0).await?,
+            }
+        }
+    }
+
+    /// The version of a file as it is now.
+    ///
+    /// # Errors
+    /// When the host refuses, has no such file, or cannot be reached.
+    pub async fn mark(&self, url: &str) -> Result<Mark, FetchError> {
+        let mut tries = self.tries(url);
+        let (response, _permit) = self.send(&Method::HEAD, url, HeaderMap::new(), &mut tries).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Err(FetchError::NotFound { url: url.to_owned() });
+        }
+        Ok(Mark::of(response.headers(), response.status()))
+    }
+
+    /// Begins a download.
+    ///
+    /// # Errors
+    /// When the host refuses, has no such file, or cannot be reached.
+    pub async fn open(&self, url: &str) -> Result<Download, FetchError> {
+        let mut tries = self.tries(url);
+        let (response, permit) = self.send(&Method::GET, url, HeaderMap::new(), &mut tries).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Err(FetchError::NotFound { url: url.to_owned() });
+        }
+        let mark = Mark::of(response.headers(), response.status());
+        Ok(Download {
+            fetch: self.clone(),
+            mark,
+            read: 0,
+            tries,
+            state: Some((response, permit)),
+        })
+    }
+
+    fn tries(&self, url: &str) -> Tries {
+        Tries { url: url.to_owned(), failed: 0, backoff: backoff(&self.limits) }
+    }
+
+    /// Sends until there is an answer to work with: a success or a 404.
+    async fn send(
+        &self,
+        method: &Method,
+        url: &str,
+        headers: HeaderMap,
+        tries: &mut Tries,
+    ) -> Result<(Response, OwnedSemaphorePermit), FetchError> {
+        loop {
+            let permit = Arc::clone(&self.permits)
+                .acquire_owned()
+                .await
+                .map_err(|error| FetchError::Client(error.to_string()))?;
+            let request = self.client.request(method.clone(), url).headers(headers.clone());
+            match judge(url, request.send().await).await? {
+                Attempt::Answer(response) => return Ok((response, permit)),
+                Attempt::Again { why, wait, status } => {
+                    drop(permit);
+                    tries.wait(self, why, wait, status).await?;
+                }
+            }
+        }
+    }
+}
+
+async fn judge(url: &str, sent: reqwest::Result<Response>) -> Result<Attempt, FetchError> {
+    let response = match sent {
+        Ok(response) => response,
+        Err(error) => {
+            return Ok(Attempt::Again { why: chain(&error.without_url()), wait: None, status: 0 });
+        }
+    };
+    let status = response.status();
+    if status.is_success() || status == StatusCode::NOT_FOUND {
+        return Ok(Attempt::Answer(response));
+    }
+    let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    if busy {
+        let wait = retry_after(response.headers());
+        return Ok(Attempt::Again { why: format!("the host answered {status}"), wait, status: status.as_u16() });
+    }
+    let body = response.text().await.unwrap_or_default();
+    let body = body.trim().chars().take(200).collect();
+    Err(FetchError::Refused { url: url.to_owned(), status: status.as_u16(), body })
+}
+
+/// `Retry-After` in either of its forms (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let moment = httpdate::parse_http_date(text).ok()?;
+    Some(moment.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+fn backoff(limits: &Limits) -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(limits.min_backoff.to_std())
+        .with_max_delay(limits.max_backoff.to_std())
+        .with_jitter()
+        .with_max_times(usize::try_from(limits.attempts.saturating_sub(1)).unwrap_or(usize::MAX))
+        .build()
+}
+
+/// The tries of one request since the last progress.
+#[derive(Debug)]
+struct Tries {
+    url: String,
+    failed: u32,
+    backoff: ExponentialBackoff,
+}
+
+impl Tries {
+    async fn wait(
+        &mut self,
+        fetch: &Fetch,
+        why: String,
+        asked: Option<Duration>,
+        status: u16,
+    ) -> Result<(), FetchError> {
+        self.failed += 1;
+        let Some(own) = self.backoff.next() else {
+            return Err(FetchError::Exhausted {
+                url: self.url.clone(),
+                attempts: self.failed,
+                last: why,
+            });
+        };
+        if let Some(asked) = asked.filter(|asked| *asked > LONGEST_WAIT) {
+            return Err(FetchError::TooBusy { url: self.url.clone(), seconds: asked.as_secs(), status });
+        }
+        // No sooner than asked, and not all at the same moment.
+        let wait = asked.map_or(own, |asked| asked + own.min(Duration::from_secs(1)));
+        let why = format!("{}: {why}; trying again in {:.1} s", self.url, wait.as_secs_f64());
+        fetch.observer.on(&Event::Waiting { why: &why });
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// A file on its way.
+#[derive(Debug)]
+pub struct Download {
+    fetch: Fetch,
+    /// The version that is being read.
+    pub mark: Mark,
+    read: u64,
+    tries: Tries,
+    state: Option<(Response, OwnedSemaphorePermit)>,
+}
+
+impl Download {
+    /// The next bytes, or `None` at the end of the file. Resumes a broken connection.
+    ///
+    /// # Errors
+    /// When it cannot be resumed, or the file has changed.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        loop {
+            let Some((response, _permit)) = &mut self.state else {
+                self.resume().await?;
+                continue;
+            };
+            match response.chunk().await {
+                Ok(Some(bytes)) => {
+                    self.read += bytes.len() as u64;
+                    if !bytes.is_empty() && self.tries.failed > 0 {
+                        self.tries = self.fetch.tries(&self.tries.url);
+                    }
+                    return Ok(Some(bytes));
+                }
+                Ok(None) if self.mark.size < 0 || self.read >= self.mark.size.unsigned_abs() => {
+                    return Ok(None);
+                }
+                Ok(None) => self.broke("the connection ended early".to_owned()).await?,
+                Err(error) => self.broke(chain(&error.without_url())).await?,
+            }
+        }
+    }
+
+    async fn broke(&mut self, why: String) -> Result<(), FetchError> {
+        self.state = None;
+        let why = format!("{why} after {} bytes", self.read);
+        self.tries.wait(&self.fetch, why, None, 0).await
+    }
+
+    async fn resume(&mut self) -> Result<(), FetchError> {
+        let url = self.tries.url.clone();
+        let mut headers = HeaderMap::new();
+        let range = format!("bytes={}-", self.read);
+        if let (Ok(range), Ok(etag)) = (range.parse(), self.mark.etag.parse()) {
+            headers.insert(RANGE, range);
+            headers.insert(IF_RANGE, etag);
+        }
+        let fetch = self.fetch.clone();
+        let (response, permit) = fetch.send(&Method::GET, &url, headers, &mut self.tries).await?;
+        let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
+        let from_start = response.status() == StatusCode::OK && self.read == 0;
+        let same = Mark::of(response.headers(), response.status()).etag == self.mark.etag;
+        if !same || !(resumed || from_start) {
+            return Err(FetchError::Changed { url });
+        }
+        self.state = Some((response, permit));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
+        headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(Duration::ZERO));
+        headers.insert(RETRY_AFTER, "soon".parse().unwrap());
+        assert_eq!(retry_after(&headers), None);
+    }
+
+    #[test]
+    fn versions_that_differ_have_other_short_names() {
+        let one = Mark { size: 5, etag: "\"a\"".to_owned() };
+        let two = Mark { size: 6, etag: "\"a\"".to_owned() };
+        assert_ne!(one.short(), two.short());
+        assert_eq!(one.short().len(), 8);
+    }
+}

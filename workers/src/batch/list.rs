@@ -1,0 +1,144 @@
+//! From index pages to units of work. Names are read from the host's own listing and never
+//! guessed: page counts have stray seconds, and hours are missing.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use jiff::{SignedDuration, Timestamp};
+use regex::Regex;
+
+use super::{
+    dataset::{Dataset, HOUR},
+    fetch::{Fetch, FetchError},
+};
+
+/// A dump file, the unit that is loaded once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// The archive it belongs to.
+    pub dataset: Dataset,
+    /// The file's name without its ending: `pageviews-20240803-060000`.
+    pub name: String,
+    /// The start of the hour that it covers.
+    pub ts: Timestamp,
+    /// Where it is.
+    pub url: String,
+}
+
+/// The units of a window.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Published units, oldest first.
+    pub units: Vec<Unit>,
+    /// Hours that should be published by now and are not, as the names of their files.
+    pub missing: Vec<String>,
+}
+
+/// Lists the units whose hours start in `[from, to)`.
+///
+/// # Errors
+/// When an index page cannot be had; a month that has no page has no units.
+pub async fn list(
+    fetch: &Fetch,
+    dataset: Dataset,
+    (from, to): (Timestamp, Timestamp),
+    expected_before: Timestamp,
+) -> Result<Listing, FetchError> {
+    let mut units = BTreeMap::new();
+    for folder in dataset.folders(from, to) {
+        let url = fetch.url(&folder);
+        let Some(page) = fetch.page(&url).await? else {
+            continue;
+        };
+        for unit in units_of(dataset, &url, &page) {
+            if unit.ts >= from && unit.ts < to {
+                // Two files of one hour (an odd second beside the full hour): the later name.
+                units.insert(unit.ts, unit);
+            }
+        }
+    }
+    let missing = missing(dataset, &units, from, to.min(expected_before));
+    Ok(Listing { units: units.into_values().collect(), missing })
+}
+
+fn units_of(dataset: Dataset, folder_url: &str, page: &str) -> Vec<Unit> {
+    static HREF: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"href="([A-Za-z0-9_.-]+)""#).ok());
+    let mut units: Vec<Unit> = HREF
+        .iter()
+        .flat_map(|href| href.captures_iter(page))
+        .filter_map(|captures| captures.get(1))
+        .filter_map(|file| {
+            let file = file.as_str();
+            Some(Unit {
+                dataset,
+                name: file.strip_suffix(".gz")?.to_owned(),
+                ts: dataset.hour_of(file)?,
+                url: format!("{folder_url}{file}"),
+            })
+        })
+        .collect();
+    units.sort_by(|a, b| a.name.cmp(&b.name));
+    units
+}
+
+fn missing(
+    dataset: Dataset,
+    units: &BTreeMap<Timestamp, Unit>,
+    from: Timestamp,
+    before: Timestamp,
+) -> Vec<String> {
+    let mut hour = from;
+    let mut missing = Vec::new();
+    // An hour counts once it is over.
+    while hour + HOUR <= before {
+        if !units.contains_key(&hour) {
+            missing.push(dataset.usual_name(hour));
+        }
+        hour += HOUR;
+    }
+    missing
+}
+
+/// The first full hour at or after `moment`.
+#[must_use]
+pub fn ceil_to_hour(moment: Timestamp) -> Timestamp {
+    let seconds = moment.as_second();
+    let floor = Timestamp::from_second(seconds - seconds.rem_euclid(3600)).unwrap_or(moment);
+    if floor == moment { moment } else { floor + SignedDuration::from_hours(1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = r#"<html><head><title>Index of /other/pageviews/2024/2024-08/</title></head>
+<body><h1>Index of /other/pageviews/2024/2024-08/</h1><hr><pre><a href="../">../</a>
+<a href="pageviews-20240803-060000.gz">pageviews-20240803-060000.gz</a>   03-Aug-2024 06:51   49611234
+<a href="projectviews-20240803-060000">projectviews-20240803-060000</a>   03-Aug-2024 06:51   24311
+<a href="pageviews-20240803-050000.gz">pageviews-20240803-050000.gz</a>   03-Aug-2024 05:51   49611234
+</pre><hr></body></html>"#;
+
+    #[test]
+    fn an_index_page_gives_the_units_and_nothing_else() {
+        let units = units_of(Dataset::Pageviews, "http://h/other/pageviews/2024/2024-08/", PAGE);
+        let names: Vec<_> = units.iter().map(|unit| unit.name.as_str()).collect();
+        assert_eq!(names, ["pageviews-20240803-050000", "pageviews-20240803-060000"]);
+        assert_eq!(
+            units[1].url,
+            "http://h/other/pageviews/2024/2024-08/pageviews-20240803-060000.gz"
+        );
+        assert_eq!(units[1].ts, "2024-08-03T05:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn an_hour_that_is_over_and_not_listed_is_missing() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let missing = missing(
+            Dataset::Pageviews,
+            &BTreeMap::new(),
+            at("2024-08-03T05:00:00Z"),
+            at("2024-08-03T06:30:00Z"),
+        );
+        assert_eq!(missing, ["pageviews-20240803-060000"]);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a domain code stands for.
+//!
+//! A code is a name, `.m` for mobile (or `.zero`), and a suffix for the family:
+//! `de.m.voy` is the mobile German Wikivoyage. Wikipedia has no suffix, and Wikimedia's own
+//! wikis have `.m`, so that `X.m` is both the mobile Wikipedia in language X and the desktop
+//! wiki X.wikimedia.org, summed into one row upstream. Such a row counts as the mobile
+//! Wikipedia, whose share is by far the larger, unless no Wikipedia has that name; the column
+//! `domain_code` keeps what was published.
+
+use crate::{
+    batch::dataset::Dataset,
+    rows::{Access, Domain},
+};
+
+/// Wikis under wikimedia.org whose name is no language of a Wikipedia
+/// (`static_data/pageview/allowlist/allowlist.tsv` in Wikimedia's analytics-refinery), and
+/// three whose Wikipedia twin is negligible: commons, incubator and outreach.
+const WIKIMEDIA: &[&str] = &[
+    "advisory", "commons", "cn", "dk", "fdc", "foundation", "gr", "il", "in-tech", "incubator", "meta",
+    "mx", "nyc", "nz", "outreach", "quality", "rs", "species", "strategy", "ua", "usability", "wikitech",
+];
+
+/// What a code stands for, or `None` for rows that are sums of other rows: `X.mw` in the page
+/// counts (`EZProjectConverter.java` in Wikimedia's analytics-refinery-source: "mw represents
+/// the sum of mobile views for a language and we don't count it").
+#[must_use]
+pub fn describe(code: &str, dataset: Dataset) -> Option<Domain> {
+    if code.is_empty() {
+        return Some(domain(code, "unknown".to_owned(), Access::Unknown));
+    }
+    let (rest, suffix) = code.rsplit_once('.').unwrap_or((code, ""));
+    let (name, access, family) = match (suffix, family(suffix)) {
+        ("mw", _) => return None,
+        (_, Some(family)) => with_access(rest, family),
+        ("m", None) if is_wikimedia(rest, dataset) => with_access(rest, "wikimedia"),
+        // Wikipedia, desktop or not.
+        _ => with_access(code, "wikipedia"),
+    };
+    let project = if name == "www" { family.to_owned() } else { format!("{name}.{family}") };
+    Some(domain(code, project, access))
+}
+
+/// Splits the access from a code without its family.
+fn with_access<'a>(code: &'a str, family: &'static str) -> (&'a str, Access, &'static str) {
+    match code.rsplit_once('.') {
+        Some((name, "m")) => (name, Access::Mobile, family),
+        Some((name, "zero")) => (name, Access::Zero, family),
+        // A family with one wiki: `www.wd` is its desktop site and `m.wd` the mobile one.
+        _ if code == "m" => ("www", Access::Mobile, family),
+        _ => (code, Access::Desktop, family),
+    }
+}
+
+/// Whether `name.m` is a wiki under wikimedia.org.
+fn is_wikimedia(name: &str, dataset: Dataset) -> bool {
+    // Page counts know no mobile sites, and a second part leaves no doubt: `meta.m.m`.
+    dataset == Dataset::PagecountsRaw
+        || name.contains('.')
+        || WIKIMEDIA.contains(&name)
+        || name.starts_with("wikimania")
+}
+
+fn domain(code: &str, project: String, access: Access) -> Domain {
+    Domain { code: code.to_owned(), project, access }
+}
+
+fn family(suffix: &str) -> Option<&'static str> {
+    Some(match suffix {
+        "b" => "wikibooks",
+        "d" => "wiktionary",
+        "f" => "wikimediafoundation",
+        "n" => "wikinews",
+        "q" => "wikiquote",
+        "s" => "wikisource",
+        "v" => "wikiversity",
+        "voy" => "wikivoyage",
+        "w" => "mediawiki",
+        "wd" => "wikidata",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(code: &str) -> (String, &'static str) {
+        let domain = describe(code, Dataset::Pageviews).unwrap();
+        (domain.project, domain.access.as_str())
+    }
+
+    #[test]
+    fn codes_become_projects_and_access() {
+        for (code, project, access) in [
+            ("en", "en.wikipedia", "desktop"),
+            ("en.m", "en.wikipedia", "mobile"),
+            ("en.zero", "en.wikipedia", "zero"),
+            ("zh-min-nan.m", "zh-min-nan.wikipedia", "mobile"),
+            ("de.voy", "de.wikivoyage", "desktop"),
+            ("zh.m.voy", "zh.wikivoyage", "mobile"),
+            ("en.m.b", "en.wikibooks", "mobile"),
+            ("ru.m.d", "ru.wiktionary", "mobile"),
+            ("www.wd", "wikidata", "desktop"),
+            ("m.wd", "wikidata", "mobile"),
+            ("www.w", "mediawiki", "desktop"),
+            ("www.f", "wikimediafoundation", "desktop"),
+            ("www", "wikipedia", "desktop"),
+            ("", "unknown", "unknown"),
+        ] {
+            assert_eq!(described(code), (project.to_owned(), access), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_ends_in_m_is_wikimedia_only_where_no_wikipedia_has_the_name() {
+        assert_eq!(described("commons.m"), ("commons.wikimedia".to_owned(), "desktop"));
+        assert_eq!(described("commons.m.m"), ("commons.wikimedia".to_owned(), "mobile"));
+        assert_eq!(described("meta.m.m"), ("meta.wikimedia".to_owned(), "mobile"));
+        assert_eq!(described("wikimania2024.m"), ("wikimania2024.wikimedia".to_owned(), "desktop"));
+        // Both a mobile Wikipedia and a chapter's wiki, in one row.
+        assert_eq!(described("ru.m"), ("ru.wikipedia".to_owned(), "mobile"));
+    }
+
+    #[test]
+    fn page_counts_know_no_mobile_site() {
+        let domain = describe("commons.m", Dataset::PagecountsRaw).unwrap();
+        assert_eq!((domain.project.as_str(), domain.access), ("commons.wikimedia", Access::Desktop));
+        assert_eq!(describe("en.mw", Dataset::PagecountsRaw), None);
+    }
+}

@@ -1,0 +1,284 @@
+//! Where rows land. A sink takes a unit in three steps, so that a unit is there once however
+//! often it is tried, by however many workers, and wherever they are killed:
+//!
+//! 1. [`Sink::claim`] keeps others from loading the unit (where the store can), and tells which
+//!    version is held.
+//! 2. [`Claim::open`] begins to write a version; [`Writer::write`] takes the batches. Nobody
+//!    sees them yet.
+//! 3. [`Writer::commit`] makes the unit visible at once, and removes what it replaces.
+//!
+//! Whatever ends before the commit leaves what was held before.
+
+pub mod lake;
+pub mod warehouse;
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::mpsc::Receiver;
+use wikiingest_crds::{Sink as SinkSpec, SinkKind};
+
+use self::{
+    lake::{Lake, LakeError},
+    warehouse::{mysql, sqlite, WarehouseError},
+};
+use crate::{
+    batch::{dataset::Dataset, fetch::Mark, list::Unit},
+    failure::{Class, Classify},
+    rows::{Batch, Summary},
+};
+
+/// A sink failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// A database.
+    #[error("sink {name}: {source}")]
+    Warehouse {
+        /// The sink's name.
+        name: String,
+        /// What happened.
+        source: WarehouseError,
+    },
+    /// A lake.
+    #[error("sink {name}: {source}")]
+    Lake {
+        /// The sink's name.
+        name: String,
+        /// What happened.
+        source: LakeError,
+    },
+    /// A sink without a kind.
+    #[error("sink {name}: has no kind; give it one of singleStore, s3, sqlite, folder")]
+    NoKind {
+        /// The sink's name.
+        name: String,
+    },
+}
+
+impl Classify for SinkError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Warehouse { source, .. } => source.class(),
+            Self::Lake { source, .. } => source.class(),
+            Self::NoKind { .. } => Class::BadConfig,
+        }
+    }
+}
+
+/// A place where units are kept.
+#[derive(Debug)]
+pub struct Sink {
+    /// Its name in the custom resource.
+    pub name: String,
+    store: Store,
+}
+
+#[derive(Debug)]
+enum Store {
+    Mysql(mysql::Mysql),
+    Sqlite(sqlite::Sqlite),
+    Lake(Lake),
+}
+
+impl Sink {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the sink is down, refuses, or its settings are wrong.
+    pub async fn open(spec: &SinkSpec) -> Result<Self, SinkError> {
+        let name = spec.name.clone();
+        let store = match spec.kind() {
+            None => return Err(SinkError::NoKind { name }),
+            Some(SinkKind::SingleStore(sink)) => mysql::Mysql::open(&name, sink)
+                .await
+                .map(Store::Mysql)
+                .map_err(warehouse_error(&name))?,
+            Some(SinkKind::Sqlite(sink)) => sqlite::Sqlite::open(&sink.path)
+                .await
+                .map(Store::Sqlite)
+                .map_err(warehouse_error(&name))?,
+            Some(SinkKind::S3(sink)) => {
+                Lake::s3(&name, sink).await.map(Store::Lake).map_err(lake_error(&name))?
+            }
+            Some(SinkKind::Folder(sink)) => {
+                Lake::folder(sink).map(Store::Lake).map_err(lake_error(&name))?
+            }
+        };
+        Ok(Self { name, store })
+    }
+
+    /// Whether it keeps roll-ups beside the facts.
+    #[must_use]
+    pub fn wants_rollups(&self) -> bool {
+        !matches!(self.store, Store::Lake(_))
+    }
+
+    /// Brings a database to the current schema; a lake has none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn migrate(&self) -> Result<Vec<&'static str>, SinkError> {
+        match &self.store {
+            Store::Mysql(store) => store.migrate().await,
+            Store::Sqlite(store) => store.migrate().await,
+            Store::Lake(_) => return Ok(Vec::new()),
+        }
+        .map_err(warehouse_error(&self.name))
+    }
+
+    /// The units of the list that are held, and in which version.
+    ///
+    /// # Errors
+    /// When the sink does not answer.
+    pub async fn held(&self, dataset: Dataset, units: &[Unit]) -> Result<HashMap<String, Held>, SinkError> {
+        match &self.store {
+            Store::Mysql(store) => store.held(dataset, units).await.map_err(warehouse_error(&self.name)),
+            Store::Sqlite(store) => store.held(dataset, units).await.map_err(warehouse_error(&self.name)),
+            Store::Lake(lake) => lake.held(dataset, units).await.map_err(lake_error(&self.name)),
+        }
+    }
+
+    /// Begins to load a unit.
+    ///
+    /// # Errors
+    /// When the sink does not answer.
+    pub async fn claim(&self, unit: &Unit) -> Result<Claim, SinkError> {
+        let (held, claimed) = match &self.store {
+            Store::Mysql(store) => {
+                let (held, claim) = store.claim(unit).await.map_err(warehouse_error(&self.name))?;
+                (held, Claimed::Mysql(Box::new(claim)))
+            }
+            Store::Sqlite(store) => {
+                let (held, claim) = store.claim(unit).await.map_err(warehouse_error(&self.name))?;
+                (held, Claimed::Sqlite(Box::new(claim)))
+            }
+            Store::Lake(lake) => {
+                let held = lake.claim(unit).await.map_err(lake_error(&self.name))?;
+                (held, Claimed::Lake(lake.clone()))
+            }
+        };
+        Ok(Claim { sink: self.name.clone(), unit: unit.clone(), held, claimed })
+    }
+
+    /// Removes what killed workers have left of units that are loaded.
+    ///
+    /// # Errors
+    /// When the sink does not answer.
+    pub async fn sweep(&self, dataset: Dataset, units: &[Unit]) -> Result<(), SinkError> {
+        match &self.store {
+            Store::Lake(lake) => lake.sweep(dataset, units).await.map_err(lake_error(&self.name)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn warehouse_error(name: &str) -> impl FnOnce(WarehouseError) -> SinkError + use<> {
+    let name = name.to_owned();
+    move |source| SinkError::Warehouse { name, source }
+}
+
+fn lake_error(name: &str) -> impl FnOnce(LakeError) -> SinkError + use<> {
+    let name = name.to_owned();
+    move |source| SinkError::Lake { name, source }
+}
+
+/// Which version of a unit a sink holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// As the ledger has it.
+    Exactly(Mark),
+    /// As the names of lake objects have it; several when a worker was killed between writing
+    /// a new one and removing the old.
+    Short(Vec<String>),
+}
+
+impl Held {
+    /// Whether it is this version and nothing else.
+    #[must_use]
+    pub fn is(&self, mark: &Mark) -> bool {
+        match self {
+            Self::Exactly(held) => held == mark,
+            Self::Short(held) => matches!(held.as_slice(), [one] if *one == mark.short()),
+        }
+    }
+}
+
+/// A unit that is ours to load.
+#[derive(Debug)]
+pub struct Claim {
+    /// The sink's name.
+    pub sink: String,
+    unit: Unit,
+    /// What the sink holds of it now.
+    pub held: Option<Held>,
+    claimed: Claimed,
+}
+
+#[derive(Debug)]
+enum Claimed {
+    Mysql(Box<mysql::Claim>),
+    Sqlite(Box<sqlite::Claim>),
+    Lake(Lake),
+}
+
+impl Claim {
+    /// Begins to write a version of the unit.
+    ///
+    /// # Errors
+    /// When the sink does not answer.
+    pub async fn open(self, mark: &Mark) -> Result<Writer, SinkError> {
+        let Self { sink, unit, claimed, .. } = self;
+        let opened = match claimed {
+            Claimed::Mysql(claim) => Opened::Mysql(claim),
+            Claimed::Sqlite(claim) => Opened::Sqlite(claim),
+            Claimed::Lake(lake) => {
+                let writer = lake.writer(&unit, mark).map_err(lake_error(&sink))?;
+                Opened::Lake(Box::new(writer))
+            }
+        };
+        Ok(Writer { sink, unit, mark: mark.clone(), opened })
+    }
+}
+
+/// A unit on its way into a sink.
+#[derive(Debug)]
+pub struct Writer {
+    /// The sink's name.
+    pub sink: String,
+    unit: Unit,
+    mark: Mark,
+    opened: Opened,
+}
+
+#[derive(Debug)]
+enum Opened {
+    Mysql(Box<mysql::Claim>),
+    Sqlite(Box<sqlite::Claim>),
+    Lake(Box<lake::LakeWriter>),
+}
+
+impl Writer {
+    /// Writes batches until the queue closes.
+    ///
+    /// # Errors
+    /// When the sink fails; what was written is undone when the writer is dropped.
+    pub async fn write(&mut self, batches: Receiver<Arc<Batch>>) -> Result<(), SinkError> {
+        match &mut self.opened {
+            Opened::Mysql(claim) => claim.write(&self.unit, batches).await.map_err(warehouse_error(&self.sink)),
+            Opened::Sqlite(claim) => claim.write(&self.unit, batches).await.map_err(warehouse_error(&self.sink)),
+            Opened::Lake(writer) => writer.write(batches).await.map_err(lake_error(&self.sink)),
+        }
+    }
+
+    /// Makes the unit visible.
+    ///
+    /// # Errors
+    /// When the sink fails; the unit is then as it was before.
+    pub async fn commit(self, summary: &Summary) -> Result<(), SinkError> {
+        let Self { sink, unit, mark, opened } = self;
+        match opened {
+            Opened::Mysql(claim) => claim.commit(&unit, &mark, summary).await.map_err(warehouse_error(&sink)),
+            Opened::Sqlite(claim) => claim.commit(&unit, &mark, summary).await.map_err(warehouse_error(&sink)),
+            Opened::Lake(writer) => writer.commit(summary).await.map_err(lake_error(&sink)),
+        }
+    }
+}

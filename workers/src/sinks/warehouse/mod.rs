@@ -1,0 +1,37 @@
+//! Databases: SingleStore and its kin over the MySQL protocol ([`mysql`]), and SQLite, embedded
+//! ([`sqlite`]).
+
+pub mod mysql;
+pub mod schema;
+pub mod sqlite;
+
+use jiff::Timestamp;
+
+use crate::failure::{Class, Classify};
+
+/// A database failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{place}: {what}{}", advice.as_ref().map(|advice| format!("; {advice}")).unwrap_or_default())]
+pub struct WarehouseError {
+    /// Which server and database, without credentials.
+    pub place: String,
+    /// What it said.
+    pub what: String,
+    /// What to do.
+    pub advice: Option<String>,
+    /// Whether to try again.
+    pub class: Class,
+    /// Another worker was in the way; the same again at once may do.
+    pub contended: bool,
+}
+
+impl Classify for WarehouseError {
+    fn class(&self) -> Class {
+        self.class
+    }
+}
+
+/// A moment as both dialects take it.
+fn sql_time(moment: Timestamp) -> String {
+    crate::batch::dataset::utc(moment).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

@@ -1,0 +1,470 @@
+//! SingleStore, MariaDB and MySQL. Rows go in by `LOAD DATA LOCAL INFILE`, streamed from memory.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use jiff::Timestamp;
+use mysql_async::{Conn, Opts, OptsBuilder, SslOpts, params, prelude::Queryable};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use wikiingest_crds::{
+    SingleStoreSink, TlsMode,
+    worker::{SecretKey, secret_env},
+};
+
+use super::{WarehouseError, schema, sql_time};
+use crate::{
+    batch::{dataset::{Dataset, Tables}, fetch::Mark, list::Unit},
+    failure::Class,
+    rows::{Batch, Summary},
+    sinks::Held,
+};
+
+/// Bytes a packet of rows: larger ones bring nothing.
+const CHUNK: usize = 64 << 10;
+
+/// How often a claim that timed out behind another worker's is made again.
+const CLAIMS: u32 = 60;
+
+/// A database behind the MySQL protocol.
+#[derive(Debug)]
+pub struct Mysql {
+    opts: Opts,
+    server: Server,
+}
+
+/// What errors and statements need to know of the server.
+#[derive(Debug, Clone)]
+struct Server {
+    place: String,
+    password_env: String,
+    username_env: String,
+    single_store: bool,
+}
+
+/// A transaction on a connection of its own, which holds the unit's row of the ledger locked.
+#[derive(Debug)]
+pub struct Claim {
+    conn: Conn,
+    server: Server,
+}
+
+impl Mysql {
+    /// Connects, and asks the server which dialect it speaks.
+    ///
+    /// # Errors
+    /// When the server is down or refuses, or a credential is not set.
+    pub async fn open(name: &str, sink: &SingleStoreSink) -> Result<Self, WarehouseError> {
+        crate::telemetry::install_crypto();
+        let mut server = Server {
+            place: format!("{}:{}/{}", sink.host, sink.port, sink.database),
+            username_env: secret_env(name, SecretKey::Username),
+            password_env: secret_env(name, SecretKey::Password),
+            single_store: false,
+        };
+        let user = server.secret(&server.username_env)?;
+        let password = server.secret(&server.password_env)?;
+        let opts: Opts = OptsBuilder::default()
+            .ip_or_hostname(sink.host.clone())
+            .tcp_port(sink.port)
+            .db_name(Some(sink.database.clone()))
+            .user(Some(user))
+            .pass(Some(password))
+            .prefer_socket(false)
+            .ssl_opts(tls(name, sink))
+            .tcp_keepalive(Some(30_000_u32))
+            .into();
+        let mut conn = connect(&opts, &server).await?;
+        server.single_store = is_single_store(&mut conn).await.map_err(|error| server.explain(&error))?;
+        let _ = conn.disconnect().await;
+        Ok(Self { opts, server })
+    }
+
+    /// Runs the steps that the database lacks; says which.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn migrate(&self) -> Result<Vec<&'static str>, WarehouseError> {
+        let mut conn = connect(&self.opts, &self.server).await?;
+        self.try_migrate(&mut conn).await.map_err(|error| self.server.explain(&error))
+    }
+
+    async fn try_migrate(&self, conn: &mut Conn) -> mysql_async::Result<Vec<&'static str>> {
+        conn.query_drop(
+            "CREATE TABLE IF NOT EXISTS schema_migrations \
+             (version BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME NOT NULL)",
+        )
+        .await?;
+        let current: Option<i64> =
+            conn.query_first("SELECT COALESCE(MAX(version), 0) FROM schema_migrations").await?;
+        let all = if self.server.single_store { schema::SINGLESTORE } else { schema::MYSQL };
+        let mut run = Vec::new();
+        for migration in all.iter().filter(|migration| migration.version > current.unwrap_or(0)) {
+            for statement in migration.statements() {
+                conn.query_drop(statement).await?;
+            }
+            conn.exec_drop(
+                "INSERT IGNORE INTO schema_migrations VALUES (:version, :name, :now)",
+                params! {
+                    "version" => migration.version,
+                    "name" => migration.name,
+                    "now" => sql_time(Timestamp::now()),
+                },
+            )
+            .await?;
+            run.push(migration.name);
+        }
+        Ok(run)
+    }
+
+    /// What the ledger holds of the units' time.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn held(&self, dataset: Dataset, units: &[Unit]) -> Result<HashMap<String, Held>, WarehouseError> {
+        let (Some(first), Some(last)) = (units.first(), units.last()) else {
+            return Ok(HashMap::new());
+        };
+        let mut conn = connect(&self.opts, &self.server).await?;
+        let rows: Vec<(String, i64, String)> = conn
+            .exec(
+                "SELECT unit, size, etag FROM ingest_ledger WHERE source = ? AND ts BETWEEN ? AND ?",
+                (dataset.name(), sql_time(first.ts), sql_time(last.ts)),
+            )
+            .await
+            .map_err(|error| self.server.explain(&error))?;
+        let _ = conn.disconnect().await;
+        Ok(rows
+            .into_iter()
+            .map(|(unit, size, etag)| (unit, Held::Exactly(Mark { size, etag })))
+            .collect())
+    }
+
+    /// Locks the unit's row of the ledger, waiting for whoever has it, and looks at what is held.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn claim(&self, unit: &Unit) -> Result<(Option<Held>, Claim), WarehouseError> {
+        for _ in 1..CLAIMS {
+            match self.try_claim(unit).await {
+                // Another worker is loading this very unit.
+                Err(error) if error.contended => tokio::time::sleep(Duration::from_millis(200)).await,
+                settled => return settled,
+            }
+        }
+        self.try_claim(unit).await
+    }
+
+    async fn try_claim(&self, unit: &Unit) -> Result<(Option<Held>, Claim), WarehouseError> {
+        let server = &self.server;
+        let mut conn = connect(&self.opts, server).await?;
+        let held = lock(&mut conn, server, unit).await.map_err(|error| server.explain(&error))?;
+        Ok((held, Claim { conn, server: server.clone() }))
+    }
+}
+
+async fn lock(conn: &mut Conn, server: &Server, unit: &Unit) -> mysql_async::Result<Option<Held>> {
+    if !server.single_store {
+        // SingleStore has no other level. Elsewhere this spares the gap locks, which would let
+        // two workers that load neighbouring hours block each other.
+        conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+    }
+    conn.query_drop("START TRANSACTION").await?;
+    // A size of -2 is never committed: it stands for "not loaded" inside this transaction.
+    conn.exec_drop(
+        "INSERT INTO ingest_ledger (source, unit, ts, size, etag, `rows`, rejected, loaded_at) \
+         VALUES (?, ?, ?, -2, '', 0, 0, ?) ON DUPLICATE KEY UPDATE rejected = rejected",
+        (unit.dataset.name(), &unit.name, sql_time(unit.ts), sql_time(Timestamp::now())),
+    )
+    .await?;
+    let row: Option<(i64, String)> = conn
+        .exec_first(
+            "SELECT size, etag FROM ingest_ledger WHERE source = ? AND unit = ? FOR UPDATE",
+            (unit.dataset.name(), &unit.name),
+        )
+        .await?;
+    Ok(row.filter(|(size, _)| *size != -2).map(|(size, etag)| Held::Exactly(Mark { size, etag })))
+}
+
+async fn connect(opts: &Opts, server: &Server) -> Result<Conn, WarehouseError> {
+    let connecting = tokio::time::timeout(Duration::from_secs(15), Conn::new(opts.clone()));
+    match connecting.await {
+        Ok(connected) => connected.map_err(|error| server.explain(&error)),
+        Err(_) => Err(server.error("no answer within 15 s".to_owned(), DOWN, Class::TryAgain)),
+    }
+}
+
+async fn is_single_store(conn: &mut Conn) -> mysql_async::Result<bool> {
+    match conn.query_first::<String, _>("SELECT @@memsql_version").await {
+        Ok(version) => Ok(version.is_some()),
+        // "Unknown system variable": MariaDB or MySQL.
+        Err(mysql_async::Error::Server(error)) if error.code == 1193 => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// TLS as asked for. Without a word on it, connections are in the clear, as in-cluster ones are.
+fn tls(name: &str, sink: &SingleStoreSink) -> Option<SslOpts> {
+    let mode = sink.tls.as_ref()?.mode;
+    let plain = SslOpts::default();
+    let opts = match mode {
+        TlsMode::Disabled => return None,
+        TlsMode::Preferred | TlsMode::Required => plain
+            .with_danger_accept_invalid_certs(true)
+            .with_danger_skip_domain_validation(true),
+        TlsMode::VerifyCa => plain.with_danger_skip_domain_validation(true),
+        TlsMode::VerifyIdentity => plain,
+    };
+    let ca = std::env::var(secret_env(name, SecretKey::CaPem)).ok();
+    Some(match ca {
+        Some(pem) => opts.with_root_certs(vec![pem.into_bytes().into()]),
+        None => opts,
+    })
+}
+
+impl Claim {
+    /// Replaces the unit's rows.
+    ///
+    /// # Errors
+    /// When the server fails or does not take a row.
+    pub async fn write(&mut self, unit: &Unit, mut batches: Receiver<Arc<Batch>>) -> Result<(), WarehouseError> {
+        let Tables { facts, projects, top } = unit.dataset.tables();
+        let ts = sql_time(unit.ts);
+        for table in [facts, projects, top] {
+            self.conn
+                .exec_drop(format!("DELETE FROM {table} WHERE ts = ?"), (&ts,))
+                .await
+                .map_err(|error| self.server.explain(&error))?;
+        }
+        self.load(facts, |mut rows| async move {
+            while let Some(batch) = batches.recv().await {
+                let mut first = 0;
+                for run in &batch.runs {
+                    let domain = &run.domain;
+                    let prefix = [&ts, &domain.code, &domain.project, domain.access.as_str()];
+                    rows.prefix(&prefix);
+                    for row in first..first + run.rows {
+                        if !rows.fact(batch.titles.value(row), batch.views[row]).await {
+                            return rows;
+                        }
+                    }
+                    first += run.rows;
+                }
+            }
+            rows
+        })
+        .await
+    }
+
+    /// Writes the roll-ups, the rejects and the ledger, and commits.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn commit(mut self, unit: &Unit, mark: &Mark, summary: &Summary) -> Result<(), WarehouseError> {
+        let Tables { projects, top, .. } = unit.dataset.tables();
+        let ts = sql_time(unit.ts);
+        let rollups = &summary.rollups;
+        self.load(projects, |mut rows| async {
+            for row in &rollups.projects {
+                rows.prefix(&[&ts, &row.project, row.access.as_str(), &row.views.to_string()]);
+                if !rows.number(row.pages).await {
+                    break;
+                }
+            }
+            rows
+        })
+        .await?;
+        self.load(top, |mut rows| async {
+            for row in &rollups.top {
+                rows.prefix(&[&ts, &row.project, &row.rank_no.to_string()]);
+                if !rows.fact(&row.title, row.views).await {
+                    break;
+                }
+            }
+            rows
+        })
+        .await?;
+        let Self { mut conn, server } = self;
+        close(&mut conn, unit, mark, summary).await.map_err(|error| server.explain(&error))?;
+        let _ = conn.disconnect().await;
+        Ok(())
+    }
+
+    /// Streams rows into a table, and makes sure that the server took each as it is.
+    async fn load<'a, F>(&mut self, table: &str, fill: impl FnOnce(Rows) -> F) -> Result<(), WarehouseError>
+    where
+        F: Future<Output = Rows> + 'a,
+    {
+        let (sender, queue) = mpsc::channel::<Bytes>(4);
+        let stream = futures::stream::unfold(queue, |mut queue| async move {
+            queue.recv().await.map(|bytes| (Ok(bytes), queue))
+        });
+        self.conn.set_infile_handler(async move { Ok(stream.boxed()) });
+        // The text is UTF-8 by the time it is here; MariaDB need not look at it again.
+        let charset = if self.server.single_store { "utf8mb4" } else { "binary" };
+        let sql = format!(
+            "LOAD DATA LOCAL INFILE 'rows' INTO TABLE {table} CHARACTER SET {charset} \
+             FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
+        );
+        let fill = async {
+            let mut rows = fill(Rows::new(sender)).await;
+            rows.flush().await;
+            rows.sent
+        };
+        let (loaded, sent) = tokio::join!(self.conn.query_drop(sql), fill);
+        loaded.map_err(|error| self.server.explain(&error))?;
+        let (taken, warnings) = (self.conn.affected_rows(), self.conn.get_warnings());
+        if taken != sent || warnings > 0 {
+            let what = format!("{table}: {sent} rows were sent, {taken} were taken, with {warnings} warnings");
+            return Err(self.server.error(what, "compare the table with sql/mysql", Class::TryAgain));
+        }
+        Ok(())
+    }
+}
+
+async fn close(conn: &mut Conn, unit: &Unit, mark: &Mark, summary: &Summary) -> mysql_async::Result<()> {
+    let source = unit.dataset.name();
+    let (ts, now) = (sql_time(unit.ts), sql_time(Timestamp::now()));
+    conn.exec_drop("DELETE FROM ingest_rejects WHERE source = ? AND unit = ?", (source, &unit.name)).await?;
+    let rejects = summary.rejects.iter().map(|reject| {
+        (source, &unit.name, &ts, reject.line_no, &reject.line, &reject.reason, &now)
+    });
+    conn.exec_batch(
+        "INSERT INTO ingest_rejects (source, unit, ts, line_no, line, reason, loaded_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        rejects,
+    )
+    .await?;
+    let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
+    conn.exec_drop(
+        "UPDATE ingest_ledger SET ts = ?, size = ?, etag = ?, `rows` = ?, rejected = ?, loaded_at = ? \
+         WHERE source = ? AND unit = ?",
+        (&ts, mark.size, &mark.etag, summary.rows, rejected, &now, source, &unit.name),
+    )
+    .await?;
+    conn.query_drop("COMMIT").await
+}
+
+/// Rows as `LOAD DATA` reads them, handed over in chunks.
+struct Rows {
+    sender: Sender<Bytes>,
+    buffer: Vec<u8>,
+    prefix: Vec<u8>,
+    sent: u64,
+}
+
+impl Rows {
+    fn new(sender: Sender<Bytes>) -> Self {
+        Self { sender, buffer: Vec::with_capacity(CHUNK + 8192), prefix: Vec::new(), sent: 0 }
+    }
+
+    /// The columns that the rows to come share.
+    fn prefix(&mut self, columns: &[&str]) {
+        self.prefix.clear();
+        for column in columns {
+            escape(column, &mut self.prefix);
+            self.prefix.push(b'\t');
+        }
+    }
+
+    /// A row that ends in a title and a number. False: nobody takes rows any more.
+    async fn fact(&mut self, title: &str, views: i64) -> bool {
+        self.buffer.extend_from_slice(&self.prefix);
+        escape(title, &mut self.buffer);
+        self.buffer.push(b'\t');
+        self.end(views).await
+    }
+
+    /// A row that ends in a number.
+    async fn number(&mut self, value: i64) -> bool {
+        self.buffer.extend_from_slice(&self.prefix);
+        self.end(value).await
+    }
+
+    async fn end(&mut self, value: i64) -> bool {
+        use std::io::Write as _;
+        // Writing to memory does not fail.
+        let _ = writeln!(self.buffer, "{value}");
+        self.sent += 1;
+        self.buffer.len() < CHUNK || self.flush().await
+    }
+
+    async fn flush(&mut self) -> bool {
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + 8192));
+        self.sender.send(full.into()).await.is_ok()
+    }
+}
+
+fn escape(text: &str, into: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let special = |byte: &u8| matches!(byte, b'\\' | b'\t' | b'\n' | 0);
+    if !bytes.iter().any(special) {
+        into.extend_from_slice(bytes);
+        return;
+    }
+    for byte in bytes {
+        match byte {
+            b'\\' => into.extend_from_slice(b"\\\\"),
+            b'\t' => into.extend_from_slice(b"\\t"),
+            b'\n' => into.extend_from_slice(b"\\n"),
+            0 => into.extend_from_slice(b"\\0"),
+            _ => into.push(*byte),
+        }
+    }
+}
+
+const DOWN: &str = "check that the server is up and reachable from here, then run again";
+
+impl Server {
+    fn secret(&self, variable: &str) -> Result<String, WarehouseError> {
+        std::env::var(variable).map_err(|_| {
+            let advice = format!("set the environment variable {variable}");
+            self.error(format!("{variable} is not set"), &advice, Class::BadConfig)
+        })
+    }
+
+    fn error(&self, what: String, advice: &str, class: Class) -> WarehouseError {
+        WarehouseError {
+            place: self.place.clone(),
+            what,
+            advice: Some(advice.to_owned()),
+            class,
+            contended: false,
+        }
+    }
+
+    /// Says what an error means here.
+    fn explain(&self, error: &mysql_async::Error) -> WarehouseError {
+        let what = crate::failure::chain(error);
+        let mysql_async::Error::Server(server) = error else {
+            return self.error(what, DOWN, Class::TryAgain);
+        };
+        let credentials = format!("check {} and {}", self.username_env, self.password_env);
+        let (advice, class) = match server.code {
+            1045 | 1698 => (credentials.as_str(), Class::Refused),
+            1044 | 1142 | 1227 | 1370 => {
+                ("grant the user SELECT, INSERT, UPDATE, DELETE, and CREATE for migrations", Class::Refused)
+            }
+            1049 => ("create the database, or correct spec.sinks[].singleStore.database", Class::BadConfig),
+            1146 | 1054 => ("run `wikiingest-batch migrate` first", Class::BadConfig),
+            1148 | 3948 | 4166 => ("set local_infile=ON on the server", Class::BadConfig),
+            1114 | 1021 | 1030 | 3 | 28 => ("make room on the server's disk, then run again", Class::TryAgain),
+            1205 | 1213 => ("another worker is loading the same unit; run again later", Class::TryAgain),
+            _ => ("look at the server, then run again", Class::TryAgain),
+        };
+        let mut error = self.error(what, advice, class);
+        error.contended = matches!(server.code, 1205 | 1213);
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_load_data_would_read_as_syntax_is_escaped() {
+        let mut out = Vec::new();
+        escape("a\\b\tc\nd\0e\"'", &mut out);
+        assert_eq!(out, b"a\\\\b\\tc\\nd\\0e\"'");
+    }
+}
