@@ -1,0 +1,222 @@
+//! A run: which units of a window are due, and their loading.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use wikiingest_crds::{
+    SourceKind,
+    worker::{ExitCode, FailedUnit, Report, ReportWindow, Window, WorkerConfig},
+};
+
+use super::{
+    dataset::Dataset,
+    events::{Event, Observer},
+    fetch::{Fetch, FetchError},
+    list::{Listing, Unit, ceil_to_hour, list},
+    parse::Filter,
+    unit::{Loader, Outcome, UnitError},
+};
+use crate::{
+    failure::{Class, Classify, chain},
+    sinks::{Held, Sink, SinkError},
+};
+
+/// A run that could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A kind of source that is not a batch source, or not yet.
+    #[error("source {name}: the batch worker cannot read this kind of source; it reads pageviews and pagecountsRaw")]
+    Kind {
+        /// The source.
+        name: String,
+    },
+    /// The host.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A sink.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}
+
+impl Classify for RunError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Kind { .. } => Class::BadConfig,
+            Self::Fetch(error) => error.class(),
+            Self::Sink(error) => error.class(),
+        }
+    }
+}
+
+/// Loads what is due in the configuration's window.
+///
+/// # Errors
+/// When the run could not begin: a sink is down, or the host cannot be listed. Units that fail
+/// are in the report.
+pub async fn run(config: &WorkerConfig, observer: Arc<dyn Observer>) -> Result<Report, RunError> {
+    let began = Instant::now();
+    let now = Timestamp::now();
+    let source = &config.source;
+    let (dataset, filter) = reading(config)?;
+    let fetch = Fetch::new(source.base_url.as_deref(), &config.contact, &config.limits, Arc::clone(&observer))?;
+    let sinks = open(config).await?;
+    let (from, to) = bounds(&config.window, now);
+    let expected_before = now - signed(config.limits.missing_after.to_std());
+    let Listing { units, missing } = list(&fetch, dataset, (from, to), expected_before).await?;
+    let plan = plan(&fetch, dataset, &sinks, &units).await?;
+    observer.on(&Event::Planned { due: plan.due.len(), held: plan.held, missing: missing.len() });
+
+    let loader = Loader { fetch, filter, limits: config.limits.clone(), observer: Arc::clone(&observer) };
+    let mut tally = Tally { skipped: plan.held, ..Tally::default() };
+    tally.load(&loader, plan.due, usize::from(config.limits.connections.max(1))).await;
+    for sink in &sinks {
+        sink.sweep(dataset, &units).await?;
+    }
+
+    let exit = tally.exit(&missing);
+    Ok(Report {
+        source: source.name.clone(),
+        window: ReportWindow { from, to },
+        loaded: count(tally.loaded),
+        skipped: count(tally.skipped),
+        missing_count: count(missing.len()),
+        missing,
+        failed_count: count(tally.failed.len()),
+        failed: tally.failed,
+        rows: tally.rows,
+        rejected: tally.rejected,
+        bytes: tally.bytes,
+        seconds: began.elapsed().as_secs_f64(),
+        exit_code: exit.code(),
+    })
+}
+
+fn reading(config: &WorkerConfig) -> Result<(Dataset, Filter), RunError> {
+    let filter = |projects: &[String], min_views| Filter { projects: projects.to_vec(), min_views };
+    match config.source.kind() {
+        Some(SourceKind::Pageviews(kind)) => Ok((Dataset::Pageviews, filter(&kind.projects, kind.min_views))),
+        Some(SourceKind::PagecountsRaw(kind)) => {
+            Ok((Dataset::PagecountsRaw, filter(&kind.projects, kind.min_views)))
+        }
+        _ => Err(RunError::Kind { name: config.source.name.clone() }),
+    }
+}
+
+async fn open(config: &WorkerConfig) -> Result<Vec<Sink>, SinkError> {
+    let mut sinks = Vec::new();
+    for sink in &config.sinks {
+        sinks.push(Sink::open(sink).await?);
+    }
+    Ok(sinks)
+}
+
+/// The window in whole hours.
+fn bounds(window: &Window, now: Timestamp) -> (Timestamp, Timestamp) {
+    match window {
+        Window::Range { from, to } => (ceil_to_hour(*from), *to),
+        Window::Lookback { lookback } => (ceil_to_hour(now - signed(lookback.to_std())), now),
+    }
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+struct Plan<'a> {
+    /// Units, oldest first, with the sinks that seem to lack them.
+    due: Vec<(&'a Unit, Vec<&'a Sink>)>,
+    /// Units that all sinks hold in their current version.
+    held: usize,
+}
+
+/// Asks the sinks what they hold, and the host whether that is still current.
+async fn plan<'a>(fetch: &Fetch, dataset: Dataset, sinks: &'a [Sink], units: &'a [Unit]) -> Result<Plan<'a>, RunError> {
+    let mut holdings: Vec<(&Sink, HashMap<String, Held>)> = Vec::new();
+    for sink in sinks {
+        holdings.push((sink, sink.held(dataset, units).await?));
+    }
+    let mut plan = Plan { due: Vec::new(), held: 0 };
+    for unit in units {
+        let of_unit: Vec<_> = holdings.iter().map(|(sink, held)| (*sink, held.get(&unit.name))).collect();
+        let lacking: Vec<&Sink> = if of_unit.iter().all(|(_, held)| held.is_none()) {
+            sinks.iter().collect()
+        } else {
+            let mark = fetch.mark(&unit.url).await?;
+            let lacks = |held: Option<&Held>| held.is_none_or(|held| !held.is(&mark));
+            of_unit.into_iter().filter(|(_, held)| lacks(*held)).map(|(sink, _)| sink).collect()
+        };
+        if lacking.is_empty() {
+            plan.held += 1;
+        } else {
+            plan.due.push((unit, lacking));
+        }
+    }
+    Ok(plan)
+}
+
+/// What a run came to.
+#[derive(Default)]
+struct Tally {
+    loaded: usize,
+    skipped: usize,
+    failed: Vec<FailedUnit>,
+    class: Option<Class>,
+    rows: i64,
+    rejected: i64,
+    bytes: u64,
+}
+
+impl Tally {
+    /// Loads units, a few at a time, until all are done or the host or a sink gives up on us.
+    async fn load(&mut self, loader: &Loader, due: Vec<(&Unit, Vec<&Sink>)>, abreast: usize) {
+        let mut loading = futures::stream::iter(due)
+            .map(|(unit, sinks)| async move { (unit, loader.load(unit, &sinks).await) })
+            .buffered(abreast);
+        while let Some((unit, outcome)) = loading.next().await {
+            let fatal = self.note(loader.observer.as_ref(), unit, outcome);
+            if fatal {
+                return;
+            }
+        }
+    }
+
+    /// Whether there is no use in going on.
+    fn note(&mut self, observer: &dyn Observer, unit: &Unit, outcome: Result<Outcome, UnitError>) -> bool {
+        match outcome {
+            Ok(Outcome::Loaded { rows, rejected, bytes }) => {
+                observer.on(&Event::Loaded { unit, rows, rejected });
+                self.loaded += 1;
+                self.rows += rows;
+                self.rejected += rejected;
+                self.bytes += bytes;
+                false
+            }
+            Ok(Outcome::Skipped) => {
+                observer.on(&Event::Skipped { unit });
+                self.skipped += 1;
+                false
+            }
+            Err(error) => {
+                let text = chain(&error);
+                observer.on(&Event::Failed { unit, error: &text });
+                let class = error.class();
+                self.class = self.class.max(Some(class));
+                self.failed.push(FailedUnit { unit: unit.name.clone(), error: text });
+                class == Class::Refused || matches!(error, UnitError::Sink(_) | UnitError::Scratch { .. })
+            }
+        }
+    }
+
+    fn exit(&self, missing: &[String]) -> ExitCode {
+        match self.class {
+            Some(class) => class.into(),
+            None if missing.is_empty() => ExitCode::Done,
+            None => ExitCode::UnitsMissing,
+        }
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,292 @@
+//! One file through all stages.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use wikiingest_crds::worker::Limits;
+
+use super::{
+    decode::{BLOCK, Block, Blocks, Incoming},
+    events::{Event, Observer},
+    fetch::{Download, Fetch, FetchError, Mark},
+    list::Unit,
+    parse::{Filter, Parser},
+    rollup::Rollup,
+};
+use crate::{
+    failure::{Class, Classify},
+    rows::{Batch, Reject, Summary},
+    sinks::{Claim, Sink, SinkError, Writer},
+};
+
+/// Chunks of a download that wait to be decoded.
+const CHUNKS: usize = 16;
+/// Batches that wait for a sink.
+const BATCHES: usize = 2;
+
+/// A unit could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum UnitError {
+    /// It could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Its bytes are not a whole gzip file.
+    #[error("{name}: broken after line {lines}: {what}; the published file is cut short or damaged, and is tried again next time")]
+    Broken {
+        /// The file.
+        name: String,
+        /// How far it could be read.
+        lines: i64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Too much of it could not be parsed.
+    #[error("{name}: {rejected} of {lines} lines cannot be read, more than the limits allow; the first is line {line_no}: {reason}")]
+    TooManyRejects {
+        /// The file.
+        name: String,
+        /// Lines that could not be read.
+        rejected: usize,
+        /// Lines in all.
+        lines: i64,
+        /// The first of them.
+        line_no: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A temporary file of the roll-ups.
+    #[error("{name}: cannot use a temporary file in {}: {what}; make room there, or set TMPDIR", std::env::temp_dir().display())]
+    Scratch {
+        /// The file.
+        name: String,
+        /// What happened.
+        what: String,
+    },
+    /// A sink failed; others may have taken the unit.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A thread panicked.
+    #[error("{name}: a stage stopped unexpectedly: {what}")]
+    Stage {
+        /// The file.
+        name: String,
+        /// What the runtime says.
+        what: String,
+    },
+}
+
+impl Classify for UnitError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Fetch(error) => error.class(),
+            Self::Sink(error) => error.class(),
+            _ => Class::TryAgain,
+        }
+    }
+}
+
+/// How a unit went.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All sinks that lacked it have it now.
+    Loaded {
+        /// Rows written.
+        rows: i64,
+        /// Lines rejected.
+        rejected: i64,
+        /// Bytes downloaded.
+        bytes: u64,
+    },
+    /// Another worker had loaded it in the meantime.
+    Skipped,
+}
+
+/// What loading a unit needs beside the unit.
+#[derive(Clone)]
+pub struct Loader {
+    /// The host's client.
+    pub fetch: Fetch,
+    /// Which rows are wanted.
+    pub filter: Filter,
+    /// What the worker holds itself to.
+    pub limits: Limits,
+    /// Who wants to know.
+    pub observer: Arc<dyn Observer>,
+}
+
+impl std::fmt::Debug for Loader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loader").field("fetch", &self.fetch).finish_non_exhaustive()
+    }
+}
+
+impl Loader {
+    /// Loads a unit into the sinks that lack this version of it.
+    ///
+    /// # Errors
+    /// When the file or a sink fails; the sinks that did not commit are as they were.
+    pub async fn load(&self, unit: &Unit, sinks: &[&Sink]) -> Result<Outcome, UnitError> {
+        let mut claims = Vec::new();
+        for sink in sinks {
+            claims.push((sink.wants_rollups(), sink.claim(unit).await?));
+        }
+        // What a sink holds may have changed while we waited for it; ask before downloading.
+        if claims.iter().all(|(_, claim)| claim.held.is_some()) {
+            let mark = self.fetch.mark(&unit.url).await?;
+            if claims.iter().all(|(_, claim)| holds(claim, &mark)) {
+                return Ok(Outcome::Skipped);
+            }
+        }
+        let download = self.fetch.open(&unit.url).await?;
+        let mark = download.mark.clone();
+        claims.retain(|(_, claim)| !holds(claim, &mark));
+        if claims.is_empty() {
+            return Ok(Outcome::Skipped);
+        }
+        let rollups = claims.iter().any(|(wants, _)| *wants);
+        let mut writers = Vec::new();
+        for (_, claim) in claims {
+            writers.push(claim.open(&mark).await?);
+        }
+        self.pass(unit, download, writers, rollups).await
+    }
+
+    /// One pass over the file feeds every sink.
+    async fn pass(&self, unit: &Unit, download: Download, mut writers: Vec<Writer>, rollups: bool) -> Result<Outcome, UnitError> {
+        self.observer.on(&Event::Started { unit, bytes: u64::try_from(download.mark.size).ok() });
+        let (chunks, incoming) = mpsc::channel(CHUNKS);
+        let (outputs, queues): (Vec<_>, Vec<_>) = writers.iter().map(|_| mpsc::channel(BATCHES)).unzip();
+        let parser = Reader {
+            unit: unit.clone(),
+            filter: self.filter.clone(),
+            limits: self.limits.clone(),
+            rollups,
+        };
+        let parsing = tokio::task::spawn_blocking(move || parser.read(incoming, outputs));
+        let writing = futures::future::join_all(
+            writers.iter_mut().zip(queues).map(|(writer, queue)| writer.write(queue)),
+        );
+        let (bytes, parsed, written) =
+            tokio::join!(receive(download, chunks, unit, self.observer.as_ref()), parsing, writing);
+        let summary = parsed.map_err(|error| UnitError::Stage { name: unit.name.clone(), what: error.to_string() })??;
+        let mut failed = None;
+        for (writer, written) in writers.into_iter().zip(written) {
+            let committed = match written {
+                Ok(()) => writer.commit(&summary).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = committed {
+                failed.get_or_insert(error);
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
+        Ok(Outcome::Loaded { rows: summary.rows, rejected, bytes })
+    }
+}
+
+fn holds(claim: &Claim, mark: &Mark) -> bool {
+    claim.held.as_ref().is_some_and(|held| held.is(mark))
+}
+
+/// Passes a download on, until it ends or nobody wants it.
+async fn receive(
+    mut download: Download,
+    chunks: mpsc::Sender<Result<Bytes, FetchError>>,
+    unit: &Unit,
+    observer: &dyn Observer,
+) -> u64 {
+    let mut received = 0;
+    loop {
+        let next = match download.next().await {
+            Ok(None) => return received,
+            Ok(Some(bytes)) => {
+                received += bytes.len() as u64;
+                observer.on(&Event::Fetched { unit, bytes: bytes.len() as u64 });
+                Ok(bytes)
+            }
+            Err(error) => Err(error),
+        };
+        let ended = next.is_err();
+        if chunks.send(next).await.is_err() || ended {
+            return received;
+        }
+    }
+}
+
+/// Decodes and parses, on a thread that may block.
+struct Reader {
+    unit: Unit,
+    filter: Filter,
+    limits: Limits,
+    rollups: bool,
+}
+
+impl Reader {
+    fn read(
+        self,
+        incoming: mpsc::Receiver<Result<Bytes, FetchError>>,
+        outputs: Vec<mpsc::Sender<Arc<Batch>>>,
+    ) -> Result<Summary, UnitError> {
+        let name = || self.unit.name.clone();
+        let scratch = |error: std::io::Error| UnitError::Scratch { name: name(), what: error.to_string() };
+        let rollup = if self.rollups { Some(Rollup::new().map_err(scratch)?) } else { None };
+        let mut parser = Parser::new(self.unit.dataset, self.filter.clone(), rollup);
+        let mut blocks = Blocks::new(Incoming::new(incoming), BLOCK);
+        let mut gone = BTreeSet::new();
+        loop {
+            let batch = match blocks.next() {
+                Ok(None) => break,
+                Ok(Some(Block::Lines(text))) => parser.block(text).map_err(scratch)?,
+                Ok(Some(Block::Overlong(start))) => {
+                    parser.overlong(start);
+                    continue;
+                }
+                Err(error) => {
+                    return Err(match blocks.reader().failed.take() {
+                        Some(failed) => failed.into(),
+                        None => UnitError::Broken { name: name(), lines: parser.lines, what: error.to_string() },
+                    });
+                }
+            };
+            self.check(&parser.rejects, parser.lines, false)?;
+            let batch = Arc::new(batch);
+            for (index, output) in outputs.iter().enumerate() {
+                if !gone.contains(&index) && output.blocking_send(Arc::clone(&batch)).is_err() {
+                    gone.insert(index);
+                }
+            }
+            // Every sink has failed, and says why itself.
+            if gone.len() == outputs.len() {
+                return Ok(Summary::default());
+            }
+        }
+        self.check(&parser.rejects, parser.lines, true)?;
+        let (rows, filtered) = (parser.rows, parser.filtered);
+        let (rollup, rejects) = parser.into_rollup();
+        let rollups = rollup.map(Rollup::finish).transpose().map_err(scratch)?.unwrap_or_default();
+        Ok(Summary { rows, filtered, rejects, rollups })
+    }
+
+    /// The share can be told at the end only, their number at any time.
+    fn check(&self, rejects: &[Reject], lines: i64, at_end: bool) -> Result<(), UnitError> {
+        let Some(first) = rejects.first() else {
+            return Ok(());
+        };
+        let share = rejects.len() as f64 / lines.max(1) as f64;
+        let too_many = rejects.len() > self.limits.max_rejected_lines as usize;
+        if !too_many && !(at_end && share > self.limits.max_rejected_share) {
+            return Ok(());
+        }
+        Err(UnitError::TooManyRejects {
+            name: self.unit.name.clone(),
+            rejected: rejects.len(),
+            lines,
+            line_no: first.line_no,
+            reason: first.reason.clone(),
+        })
+    }
+}
