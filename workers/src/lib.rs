@@ -1,1 +1,19 @@
-//! The workers of wikiingest: what fetches Wikimedia's data and lands it in a warehouse and a lake.
+//! The workers of wikiingest: what fetches Wikimedia's data and lands it, exactly once, in a
+//! warehouse and a lake.
+//!
+//! One unit of work is one dump file. A run walks each unit through the same stages, which are
+//! the modules of [`batch`]:
+//!
+//! ```text
+//!  list ──► fetch ──► decode ──► parse ──┬──► sink (warehouse) ──► ledger
+//!  index    HTTP      gzip       rows    └──► sink (lake)      ──► object
+//! ```
+//!
+//! `fetch` runs on the async runtime, `decode` and `parse` on a thread of their own, and every
+//! sink on another; bounded queues lie between them, so memory does not grow with the file.
+
+pub mod batch;
+pub mod failure;
+pub mod rows;
+pub mod sinks;
+pub mod telemetry;

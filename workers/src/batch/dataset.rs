@@ -86,7 +86,9 @@ impl Dataset {
             return None;
         }
         let number = |text: &str| -> Option<i16> {
-            text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+            text.bytes()
+                .all(|b| b.is_ascii_digit())
+                .then(|| text.parse().ok())?
         };
         let end = date(number(&day[..4])?, 1, 1)
             .with()
@@ -94,7 +96,14 @@ impl Dataset {
             .day(i8::try_from(number(&day[6..])?).ok()?)
             .build()
             .ok()?
-            .at(i8::try_from(number(&time[..2])?).ok().filter(|hour| *hour < 24)?, 0, 0, 0);
+            .at(
+                i8::try_from(number(&time[..2])?)
+                    .ok()
+                    .filter(|hour| *hour < 24)?,
+                0,
+                0,
+                0,
+            );
         let end = end.to_zoned(TimeZone::UTC).ok()?.timestamp();
         Some(end - HOUR)
     }
@@ -195,6 +204,10 @@ mod tests {
                 "other/pagecounts-raw/2008/2008-02/",
             ]
         );
-        assert!(Dataset::Pageviews.folders(at("2025-01-01T00:00:00Z"), at("2025-01-01T00:00:00Z")).is_empty());
+        assert!(
+            Dataset::Pageviews
+                .folders(at("2025-01-01T00:00:00Z"), at("2025-01-01T00:00:00Z"))
+                .is_empty()
+        );
     }
 }

@@ -25,7 +25,11 @@ impl Incoming {
     /// Reads what comes through a queue, until it closes.
     #[must_use]
     pub fn new(queue: Receiver<Result<Bytes, FetchError>>) -> Self {
-        Self { queue, current: Bytes::new(), failed: None }
+        Self {
+            queue,
+            current: Bytes::new(),
+            failed: None,
+        }
     }
 }
 
@@ -118,7 +122,9 @@ impl<R: BufRead> Blocks<R> {
                 }
                 Some(at) => {
                     self.start += at + 1;
-                    return Ok(Some(Block::Lines(&self.buffer[text.start..=text.start + at])));
+                    return Ok(Some(Block::Lines(
+                        &self.buffer[text.start..=text.start + at],
+                    )));
                 }
                 None if self.overlong => self.start = self.end,
                 None if self.done => {

@@ -77,7 +77,11 @@ impl Observer for Log {
                 tracing::info!(unit = unit.name, bytes, "Unit started");
             }
             Event::Fetched { .. } => {}
-            Event::Loaded { unit, rows, rejected } => {
+            Event::Loaded {
+                unit,
+                rows,
+                rejected,
+            } => {
                 tracing::info!(unit = unit.name, rows, rejected, "Unit loaded");
             }
             Event::Skipped { unit } => tracing::info!(unit = unit.name, "Unit is held already"),

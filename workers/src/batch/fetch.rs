@@ -100,9 +100,15 @@ pub struct Mark {
 
 impl Mark {
     fn of(headers: &HeaderMap, status: StatusCode) -> Self {
-        let text = |name| headers.get(name).and_then(|value: &reqwest::header::HeaderValue| value.to_str().ok());
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value: &reqwest::header::HeaderValue| value.to_str().ok())
+        };
         let size = if status == StatusCode::OK {
-            text(CONTENT_LENGTH).and_then(|size| size.parse().ok()).unwrap_or(-1)
+            text(CONTENT_LENGTH)
+                .and_then(|size| size.parse().ok())
+                .unwrap_or(-1)
         } else {
             -1
         };
@@ -137,14 +143,20 @@ pub struct Fetch {
 
 impl std::fmt::Debug for Fetch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fetch").field("base", &self.base).finish_non_exhaustive()
+        f.debug_struct("Fetch")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
     }
 }
 
 /// What one try led to.
 enum Attempt {
     Answer(Response),
-    Again { why: String, wait: Option<Duration>, status: u16 },
+    Again {
+        why: String,
+        wait: Option<Duration>,
+        status: u16,
+    },
 }
 
 impl Fetch {
@@ -171,7 +183,10 @@ impl Fetch {
             .map_err(|error| FetchError::Client(chain(&error)))?;
         Ok(Self {
             client,
-            base: base_url.unwrap_or(DEFAULT_BASE_URL).trim_end_matches('/').to_owned(),
+            base: base_url
+                .unwrap_or(DEFAULT_BASE_URL)
+                .trim_end_matches('/')
+                .to_owned(),
             limits: limits.clone(),
             permits: Arc::new(Semaphore::new(connections)),
             observer,
@@ -191,7 +206,9 @@ impl Fetch {
     pub async fn page(&self, url: &str) -> Result<Option<String>, FetchError> {
         let mut tries = self.tries(url);
         loop {
-            let (response, _permit) = self.send(&Method::GET, url, HeaderMap::new(), &mut tries).await?;
+            let (response, _permit) = self
+                .send(&Method::GET, url, HeaderMap::new(), &mut tries)
+                .await?;
             if response.status() == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
@@ -208,9 +225,13 @@ impl Fetch {
     /// When the host refuses, has no such file, or cannot be reached.
     pub async fn mark(&self, url: &str) -> Result<Mark, FetchError> {
         let mut tries = self.tries(url);
-        let (response, _permit) = self.send(&Method::HEAD, url, HeaderMap::new(), &mut tries).await?;
+        let (response, _permit) = self
+            .send(&Method::HEAD, url, HeaderMap::new(), &mut tries)
+            .await?;
         if response.status() == StatusCode::NOT_FOUND {
-            return Err(FetchError::NotFound { url: url.to_owned() });
+            return Err(FetchError::NotFound {
+                url: url.to_owned(),
+            });
         }
         Ok(Mark::of(response.headers(), response.status()))
     }
@@ -221,9 +242,13 @@ impl Fetch {
     /// When the host refuses, has no such file, or cannot be reached.
     pub async fn open(&self, url: &str) -> Result<Download, FetchError> {
         let mut tries = self.tries(url);
-        let (response, permit) = self.send(&Method::GET, url, HeaderMap::new(), &mut tries).await?;
+        let (response, permit) = self
+            .send(&Method::GET, url, HeaderMap::new(), &mut tries)
+            .await?;
         if response.status() == StatusCode::NOT_FOUND {
-            return Err(FetchError::NotFound { url: url.to_owned() });
+            return Err(FetchError::NotFound {
+                url: url.to_owned(),
+            });
         }
         let mark = Mark::of(response.headers(), response.status());
         Ok(Download {
@@ -236,7 +261,11 @@ impl Fetch {
     }
 
     fn tries(&self, url: &str) -> Tries {
-        Tries { url: url.to_owned(), failed: 0, backoff: backoff(&self.limits) }
+        Tries {
+            url: url.to_owned(),
+            failed: 0,
+            backoff: backoff(&self.limits),
+        }
     }
 
     /// Sends until there is an answer to work with: a success or a 404.
@@ -252,7 +281,10 @@ impl Fetch {
                 .acquire_owned()
                 .await
                 .map_err(|error| FetchError::Client(error.to_string()))?;
-            let request = self.client.request(method.clone(), url).headers(headers.clone());
+            let request = self
+                .client
+                .request(method.clone(), url)
+                .headers(headers.clone());
             match judge(url, request.send().await).await? {
                 Attempt::Answer(response) => return Ok((response, permit)),
                 Attempt::Again { why, wait, status } => {
@@ -268,7 +300,11 @@ async fn judge(url: &str, sent: reqwest::Result<Response>) -> Result<Attempt, Fe
     let response = match sent {
         Ok(response) => response,
         Err(error) => {
-            return Ok(Attempt::Again { why: chain(&error.without_url()), wait: None, status: 0 });
+            return Ok(Attempt::Again {
+                why: chain(&error.without_url()),
+                wait: None,
+                status: 0,
+            });
         }
     };
     let status = response.status();
@@ -278,11 +314,19 @@ async fn judge(url: &str, sent: reqwest::Result<Response>) -> Result<Attempt, Fe
     let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
     if busy {
         let wait = retry_after(response.headers());
-        return Ok(Attempt::Again { why: format!("the host answered {status}"), wait, status: status.as_u16() });
+        return Ok(Attempt::Again {
+            why: format!("the host answered {status}"),
+            wait,
+            status: status.as_u16(),
+        });
     }
     let body = response.text().await.unwrap_or_default();
     let body = body.trim().chars().take(200).collect();
-    Err(FetchError::Refused { url: url.to_owned(), status: status.as_u16(), body })
+    Err(FetchError::Refused {
+        url: url.to_owned(),
+        status: status.as_u16(),
+        body,
+    })
 }
 
 /// `Retry-After` in either of its forms (RFC 9110, 10.2.3).
@@ -329,11 +373,19 @@ impl Tries {
             });
         };
         if let Some(asked) = asked.filter(|asked| *asked > LONGEST_WAIT) {
-            return Err(FetchError::TooBusy { url: self.url.clone(), seconds: asked.as_secs(), status });
+            return Err(FetchError::TooBusy {
+                url: self.url.clone(),
+                seconds: asked.as_secs(),
+                status,
+            });
         }
         // No sooner than asked, and not all at the same moment.
         let wait = asked.map_or(own, |asked| asked + own.min(Duration::from_secs(1)));
-        let why = format!("{}: {why}; trying again in {:.1} s", self.url, wait.as_secs_f64());
+        let why = format!(
+            "{}: {why}; trying again in {:.1} s",
+            self.url,
+            wait.as_secs_f64()
+        );
         fetch.observer.on(&Event::Waiting { why: &why });
         tokio::time::sleep(wait).await;
         Ok(())
@@ -394,7 +446,9 @@ impl Download {
             headers.insert(IF_RANGE, etag);
         }
         let fetch = self.fetch.clone();
-        let (response, permit) = fetch.send(&Method::GET, &url, headers, &mut self.tries).await?;
+        let (response, permit) = fetch
+            .send(&Method::GET, &url, headers, &mut self.tries)
+            .await?;
         let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
         let from_start = response.status() == StatusCode::OK && self.read == 0;
         let same = Mark::of(response.headers(), response.status()).etag == self.mark.etag;
@@ -415,7 +469,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, "7".parse().unwrap());
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
-        headers.insert(RETRY_AFTER, "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        headers.insert(
+            RETRY_AFTER,
+            "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap(),
+        );
         assert_eq!(retry_after(&headers), Some(Duration::ZERO));
         headers.insert(RETRY_AFTER, "soon".parse().unwrap());
         assert_eq!(retry_after(&headers), None);
@@ -423,8 +480,14 @@ mod tests {
 
     #[test]
     fn versions_that_differ_have_other_short_names() {
-        let one = Mark { size: 5, etag: "\"a\"".to_owned() };
-        let two = Mark { size: 6, etag: "\"a\"".to_owned() };
+        let one = Mark {
+            size: 5,
+            etag: "\"a\"".to_owned(),
+        };
+        let two = Mark {
+            size: 6,
+            etag: "\"a\"".to_owned(),
+        };
         assert_ne!(one.short(), two.short());
         assert_eq!(one.short().len(), 8);
     }

@@ -57,7 +57,10 @@ pub async fn list(
         }
     }
     let missing = missing(dataset, &units, from, to.min(expected_before));
-    Ok(Listing { units: units.into_values().collect(), missing })
+    Ok(Listing {
+        units: units.into_values().collect(),
+        missing,
+    })
 }
 
 fn units_of(dataset: Dataset, folder_url: &str, page: &str) -> Vec<Unit> {
@@ -104,7 +107,11 @@ fn missing(
 pub fn ceil_to_hour(moment: Timestamp) -> Timestamp {
     let seconds = moment.as_second();
     let floor = Timestamp::from_second(seconds - seconds.rem_euclid(3600)).unwrap_or(moment);
-    if floor == moment { moment } else { floor + SignedDuration::from_hours(1) }
+    if floor == moment {
+        moment
+    } else {
+        floor + SignedDuration::from_hours(1)
+    }
 }
 
 #[cfg(test)]
@@ -120,9 +127,16 @@ mod tests {
 
     #[test]
     fn an_index_page_gives_the_units_and_nothing_else() {
-        let units = units_of(Dataset::Pageviews, "http://h/other/pageviews/2024/2024-08/", PAGE);
+        let units = units_of(
+            Dataset::Pageviews,
+            "http://h/other/pageviews/2024/2024-08/",
+            PAGE,
+        );
         let names: Vec<_> = units.iter().map(|unit| unit.name.as_str()).collect();
-        assert_eq!(names, ["pageviews-20240803-050000", "pageviews-20240803-060000"]);
+        assert_eq!(
+            names,
+            ["pageviews-20240803-050000", "pageviews-20240803-060000"]
+        );
         assert_eq!(
             units[1].url,
             "http://h/other/pageviews/2024/2024-08/pageviews-20240803-060000.gz"

@@ -26,7 +26,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A kind of source that is not a batch source, or not yet.
-    #[error("source {name}: the batch worker cannot read this kind of source; it reads pageviews and pagecountsRaw")]
+    #[error(
+        "source {name}: the batch worker cannot read this kind of source; it reads pageviews and pagecountsRaw"
+    )]
     Kind {
         /// The source.
         name: String,
@@ -59,17 +61,40 @@ pub async fn run(config: &WorkerConfig, observer: Arc<dyn Observer>) -> Result<R
     let now = Timestamp::now();
     let source = &config.source;
     let (dataset, filter) = reading(config)?;
-    let fetch = Fetch::new(source.base_url.as_deref(), &config.contact, &config.limits, Arc::clone(&observer))?;
+    let fetch = Fetch::new(
+        source.base_url.as_deref(),
+        &config.contact,
+        &config.limits,
+        Arc::clone(&observer),
+    )?;
     let sinks = open(config).await?;
     let (from, to) = bounds(&config.window, now);
     let expected_before = now - signed(config.limits.missing_after.to_std());
     let Listing { units, missing } = list(&fetch, dataset, (from, to), expected_before).await?;
     let plan = plan(&fetch, dataset, &sinks, &units).await?;
-    observer.on(&Event::Planned { due: plan.due.len(), held: plan.held, missing: missing.len() });
+    observer.on(&Event::Planned {
+        due: plan.due.len(),
+        held: plan.held,
+        missing: missing.len(),
+    });
 
-    let loader = Loader { fetch, filter, limits: config.limits.clone(), observer: Arc::clone(&observer) };
-    let mut tally = Tally { skipped: plan.held, ..Tally::default() };
-    tally.load(&loader, plan.due, usize::from(config.limits.connections.max(1))).await;
+    let loader = Loader {
+        fetch,
+        filter,
+        limits: config.limits.clone(),
+        observer: Arc::clone(&observer),
+    };
+    let mut tally = Tally {
+        skipped: plan.held,
+        ..Tally::default()
+    };
+    tally
+        .load(
+            &loader,
+            plan.due,
+            usize::from(config.limits.connections.max(1)),
+        )
+        .await;
     for sink in &sinks {
         sink.sweep(dataset, &units).await?;
     }
@@ -93,13 +118,21 @@ pub async fn run(config: &WorkerConfig, observer: Arc<dyn Observer>) -> Result<R
 }
 
 fn reading(config: &WorkerConfig) -> Result<(Dataset, Filter), RunError> {
-    let filter = |projects: &[String], min_views| Filter { projects: projects.to_vec(), min_views };
+    let filter = |projects: &[String], min_views| Filter {
+        projects: projects.to_vec(),
+        min_views,
+    };
     match config.source.kind() {
-        Some(SourceKind::Pageviews(kind)) => Ok((Dataset::Pageviews, filter(&kind.projects, kind.min_views))),
-        Some(SourceKind::PagecountsRaw(kind)) => {
-            Ok((Dataset::PagecountsRaw, filter(&kind.projects, kind.min_views)))
+        Some(SourceKind::Pageviews(kind)) => {
+            Ok((Dataset::Pageviews, filter(&kind.projects, kind.min_views)))
         }
-        _ => Err(RunError::Kind { name: config.source.name.clone() }),
+        Some(SourceKind::PagecountsRaw(kind)) => Ok((
+            Dataset::PagecountsRaw,
+            filter(&kind.projects, kind.min_views),
+        )),
+        _ => Err(RunError::Kind {
+            name: config.source.name.clone(),
+        }),
     }
 }
 
@@ -131,20 +164,35 @@ struct Plan<'a> {
 }
 
 /// Asks the sinks what they hold, and the host whether that is still current.
-async fn plan<'a>(fetch: &Fetch, dataset: Dataset, sinks: &'a [Sink], units: &'a [Unit]) -> Result<Plan<'a>, RunError> {
+async fn plan<'a>(
+    fetch: &Fetch,
+    dataset: Dataset,
+    sinks: &'a [Sink],
+    units: &'a [Unit],
+) -> Result<Plan<'a>, RunError> {
     let mut holdings: Vec<(&Sink, HashMap<String, Held>)> = Vec::new();
     for sink in sinks {
         holdings.push((sink, sink.held(dataset, units).await?));
     }
-    let mut plan = Plan { due: Vec::new(), held: 0 };
+    let mut plan = Plan {
+        due: Vec::new(),
+        held: 0,
+    };
     for unit in units {
-        let of_unit: Vec<_> = holdings.iter().map(|(sink, held)| (*sink, held.get(&unit.name))).collect();
+        let of_unit: Vec<_> = holdings
+            .iter()
+            .map(|(sink, held)| (*sink, held.get(&unit.name)))
+            .collect();
         let lacking: Vec<&Sink> = if of_unit.iter().all(|(_, held)| held.is_none()) {
             sinks.iter().collect()
         } else {
             let mark = fetch.mark(&unit.url).await?;
             let lacks = |held: Option<&Held>| held.is_none_or(|held| !held.is(&mark));
-            of_unit.into_iter().filter(|(_, held)| lacks(*held)).map(|(sink, _)| sink).collect()
+            of_unit
+                .into_iter()
+                .filter(|(_, held)| lacks(*held))
+                .map(|(sink, _)| sink)
+                .collect()
         };
         if lacking.is_empty() {
             plan.held += 1;
@@ -182,10 +230,23 @@ impl Tally {
     }
 
     /// Whether there is no use in going on.
-    fn note(&mut self, observer: &dyn Observer, unit: &Unit, outcome: Result<Outcome, UnitError>) -> bool {
+    fn note(
+        &mut self,
+        observer: &dyn Observer,
+        unit: &Unit,
+        outcome: Result<Outcome, UnitError>,
+    ) -> bool {
         match outcome {
-            Ok(Outcome::Loaded { rows, rejected, bytes }) => {
-                observer.on(&Event::Loaded { unit, rows, rejected });
+            Ok(Outcome::Loaded {
+                rows,
+                rejected,
+                bytes,
+            }) => {
+                observer.on(&Event::Loaded {
+                    unit,
+                    rows,
+                    rejected,
+                });
                 self.loaded += 1;
                 self.rows += rows;
                 self.rejected += rejected;
@@ -202,8 +263,12 @@ impl Tally {
                 observer.on(&Event::Failed { unit, error: &text });
                 let class = error.class();
                 self.class = self.class.max(Some(class));
-                self.failed.push(FailedUnit { unit: unit.name.clone(), error: text });
-                class == Class::Refused || matches!(error, UnitError::Sink(_) | UnitError::Scratch { .. })
+                self.failed.push(FailedUnit {
+                    unit: unit.name.clone(),
+                    error: text,
+                });
+                class == Class::Refused
+                    || matches!(error, UnitError::Sink(_) | UnitError::Scratch { .. })
             }
         }
     }

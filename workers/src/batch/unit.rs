@@ -32,7 +32,9 @@ pub enum UnitError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// Its bytes are not a whole gzip file.
-    #[error("{name}: broken after line {lines}: {what}; the published file is cut short or damaged, and is tried again next time")]
+    #[error(
+        "{name}: broken after line {lines}: {what}; the published file is cut short or damaged, and is tried again next time"
+    )]
     Broken {
         /// The file.
         name: String,
@@ -42,7 +44,9 @@ pub enum UnitError {
         what: String,
     },
     /// Too much of it could not be parsed.
-    #[error("{name}: {rejected} of {lines} lines cannot be read, more than the limits allow; the first is line {line_no}: {reason}")]
+    #[error(
+        "{name}: {rejected} of {lines} lines cannot be read, more than the limits allow; the first is line {line_no}: {reason}"
+    )]
     TooManyRejects {
         /// The file.
         name: String,
@@ -117,7 +121,9 @@ pub struct Loader {
 
 impl std::fmt::Debug for Loader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loader").field("fetch", &self.fetch).finish_non_exhaustive()
+        f.debug_struct("Loader")
+            .field("fetch", &self.fetch)
+            .finish_non_exhaustive()
     }
 }
 
@@ -153,10 +159,20 @@ impl Loader {
     }
 
     /// One pass over the file feeds every sink.
-    async fn pass(&self, unit: &Unit, download: Download, mut writers: Vec<Writer>, rollups: bool) -> Result<Outcome, UnitError> {
-        self.observer.on(&Event::Started { unit, bytes: u64::try_from(download.mark.size).ok() });
+    async fn pass(
+        &self,
+        unit: &Unit,
+        download: Download,
+        mut writers: Vec<Writer>,
+        rollups: bool,
+    ) -> Result<Outcome, UnitError> {
+        self.observer.on(&Event::Started {
+            unit,
+            bytes: u64::try_from(download.mark.size).ok(),
+        });
         let (chunks, incoming) = mpsc::channel(CHUNKS);
-        let (outputs, queues): (Vec<_>, Vec<_>) = writers.iter().map(|_| mpsc::channel(BATCHES)).unzip();
+        let (outputs, queues): (Vec<_>, Vec<_>) =
+            writers.iter().map(|_| mpsc::channel(BATCHES)).unzip();
         let parser = Reader {
             unit: unit.clone(),
             filter: self.filter.clone(),
@@ -165,11 +181,20 @@ impl Loader {
         };
         let parsing = tokio::task::spawn_blocking(move || parser.read(incoming, outputs));
         let writing = futures::future::join_all(
-            writers.iter_mut().zip(queues).map(|(writer, queue)| writer.write(queue)),
+            writers
+                .iter_mut()
+                .zip(queues)
+                .map(|(writer, queue)| writer.write(queue)),
         );
-        let (bytes, parsed, written) =
-            tokio::join!(receive(download, chunks, unit, self.observer.as_ref()), parsing, writing);
-        let summary = parsed.map_err(|error| UnitError::Stage { name: unit.name.clone(), what: error.to_string() })??;
+        let (bytes, parsed, written) = tokio::join!(
+            receive(download, chunks, unit, self.observer.as_ref()),
+            parsing,
+            writing
+        );
+        let summary = parsed.map_err(|error| UnitError::Stage {
+            name: unit.name.clone(),
+            what: error.to_string(),
+        })??;
         let mut failed = None;
         for (writer, written) in writers.into_iter().zip(written) {
             let committed = match written {
@@ -184,7 +209,11 @@ impl Loader {
             return Err(error.into());
         }
         let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
-        Ok(Outcome::Loaded { rows: summary.rows, rejected, bytes })
+        Ok(Outcome::Loaded {
+            rows: summary.rows,
+            rejected,
+            bytes,
+        })
     }
 }
 
@@ -205,7 +234,10 @@ async fn receive(
             Ok(None) => return received,
             Ok(Some(bytes)) => {
                 received += bytes.len() as u64;
-                observer.on(&Event::Fetched { unit, bytes: bytes.len() as u64 });
+                observer.on(&Event::Fetched {
+                    unit,
+                    bytes: bytes.len() as u64,
+                });
                 Ok(bytes)
             }
             Err(error) => Err(error),
@@ -232,8 +264,15 @@ impl Reader {
         outputs: Vec<mpsc::Sender<Arc<Batch>>>,
     ) -> Result<Summary, UnitError> {
         let name = || self.unit.name.clone();
-        let scratch = |error: std::io::Error| UnitError::Scratch { name: name(), what: error.to_string() };
-        let rollup = if self.rollups { Some(Rollup::new().map_err(scratch)?) } else { None };
+        let scratch = |error: std::io::Error| UnitError::Scratch {
+            name: name(),
+            what: error.to_string(),
+        };
+        let rollup = if self.rollups {
+            Some(Rollup::new().map_err(scratch)?)
+        } else {
+            None
+        };
         let mut parser = Parser::new(self.unit.dataset, self.filter.clone(), rollup);
         let mut blocks = Blocks::new(Incoming::new(incoming), BLOCK);
         let mut gone = BTreeSet::new();
@@ -248,7 +287,11 @@ impl Reader {
                 Err(error) => {
                     return Err(match blocks.reader().failed.take() {
                         Some(failed) => failed.into(),
-                        None => UnitError::Broken { name: name(), lines: parser.lines, what: error.to_string() },
+                        None => UnitError::Broken {
+                            name: name(),
+                            lines: parser.lines,
+                            what: error.to_string(),
+                        },
                     });
                 }
             };
@@ -267,8 +310,17 @@ impl Reader {
         self.check(&parser.rejects, parser.lines, true)?;
         let (rows, filtered) = (parser.rows, parser.filtered);
         let (rollup, rejects) = parser.into_rollup();
-        let rollups = rollup.map(Rollup::finish).transpose().map_err(scratch)?.unwrap_or_default();
-        Ok(Summary { rows, filtered, rejects, rollups })
+        let rollups = rollup
+            .map(Rollup::finish)
+            .transpose()
+            .map_err(scratch)?
+            .unwrap_or_default();
+        Ok(Summary {
+            rows,
+            filtered,
+            rejects,
+            rollups,
+        })
     }
 
     /// The share can be told at the end only, their number at any time.

@@ -19,7 +19,7 @@ use wikiingest_crds::{Sink as SinkSpec, SinkKind};
 
 use self::{
     lake::{Lake, LakeError},
-    warehouse::{mysql, sqlite, WarehouseError},
+    warehouse::{WarehouseError, mysql, sqlite},
 };
 use crate::{
     batch::{dataset::Dataset, fetch::Mark, list::Unit},
@@ -96,12 +96,13 @@ impl Sink {
                 .await
                 .map(Store::Sqlite)
                 .map_err(warehouse_error(&name))?,
-            Some(SinkKind::S3(sink)) => {
-                Lake::s3(&name, sink).await.map(Store::Lake).map_err(lake_error(&name))?
-            }
-            Some(SinkKind::Folder(sink)) => {
-                Lake::folder(sink).map(Store::Lake).map_err(lake_error(&name))?
-            }
+            Some(SinkKind::S3(sink)) => Lake::s3(&name, sink)
+                .await
+                .map(Store::Lake)
+                .map_err(lake_error(&name))?,
+            Some(SinkKind::Folder(sink)) => Lake::folder(sink)
+                .map(Store::Lake)
+                .map_err(lake_error(&name))?,
         };
         Ok(Self { name, store })
     }
@@ -129,11 +130,24 @@ impl Sink {
     ///
     /// # Errors
     /// When the sink does not answer.
-    pub async fn held(&self, dataset: Dataset, units: &[Unit]) -> Result<HashMap<String, Held>, SinkError> {
+    pub async fn held(
+        &self,
+        dataset: Dataset,
+        units: &[Unit],
+    ) -> Result<HashMap<String, Held>, SinkError> {
         match &self.store {
-            Store::Mysql(store) => store.held(dataset, units).await.map_err(warehouse_error(&self.name)),
-            Store::Sqlite(store) => store.held(dataset, units).await.map_err(warehouse_error(&self.name)),
-            Store::Lake(lake) => lake.held(dataset, units).await.map_err(lake_error(&self.name)),
+            Store::Mysql(store) => store
+                .held(dataset, units)
+                .await
+                .map_err(warehouse_error(&self.name)),
+            Store::Sqlite(store) => store
+                .held(dataset, units)
+                .await
+                .map_err(warehouse_error(&self.name)),
+            Store::Lake(lake) => lake
+                .held(dataset, units)
+                .await
+                .map_err(lake_error(&self.name)),
         }
     }
 
@@ -144,11 +158,17 @@ impl Sink {
     pub async fn claim(&self, unit: &Unit) -> Result<Claim, SinkError> {
         let (held, claimed) = match &self.store {
             Store::Mysql(store) => {
-                let (held, claim) = store.claim(unit).await.map_err(warehouse_error(&self.name))?;
+                let (held, claim) = store
+                    .claim(unit)
+                    .await
+                    .map_err(warehouse_error(&self.name))?;
                 (held, Claimed::Mysql(Box::new(claim)))
             }
             Store::Sqlite(store) => {
-                let (held, claim) = store.claim(unit).await.map_err(warehouse_error(&self.name))?;
+                let (held, claim) = store
+                    .claim(unit)
+                    .await
+                    .map_err(warehouse_error(&self.name))?;
                 (held, Claimed::Sqlite(Box::new(claim)))
             }
             Store::Lake(lake) => {
@@ -156,7 +176,12 @@ impl Sink {
                 (held, Claimed::Lake(lake.clone()))
             }
         };
-        Ok(Claim { sink: self.name.clone(), unit: unit.clone(), held, claimed })
+        Ok(Claim {
+            sink: self.name.clone(),
+            unit: unit.clone(),
+            held,
+            claimed,
+        })
     }
 
     /// Removes what killed workers have left of units that are loaded.
@@ -165,7 +190,10 @@ impl Sink {
     /// When the sink does not answer.
     pub async fn sweep(&self, dataset: Dataset, units: &[Unit]) -> Result<(), SinkError> {
         match &self.store {
-            Store::Lake(lake) => lake.sweep(dataset, units).await.map_err(lake_error(&self.name)),
+            Store::Lake(lake) => lake
+                .sweep(dataset, units)
+                .await
+                .map_err(lake_error(&self.name)),
             _ => Ok(()),
         }
     }
@@ -226,7 +254,12 @@ impl Claim {
     /// # Errors
     /// When the sink does not answer.
     pub async fn open(self, mark: &Mark) -> Result<Writer, SinkError> {
-        let Self { sink, unit, claimed, .. } = self;
+        let Self {
+            sink,
+            unit,
+            claimed,
+            ..
+        } = self;
         let opened = match claimed {
             Claimed::Mysql(claim) => Opened::Mysql(claim),
             Claimed::Sqlite(claim) => Opened::Sqlite(claim),
@@ -235,7 +268,12 @@ impl Claim {
                 Opened::Lake(Box::new(writer))
             }
         };
-        Ok(Writer { sink, unit, mark: mark.clone(), opened })
+        Ok(Writer {
+            sink,
+            unit,
+            mark: mark.clone(),
+            opened,
+        })
     }
 }
 
@@ -263,8 +301,14 @@ impl Writer {
     /// When the sink fails; what was written is undone when the writer is dropped.
     pub async fn write(&mut self, batches: Receiver<Arc<Batch>>) -> Result<(), SinkError> {
         match &mut self.opened {
-            Opened::Mysql(claim) => claim.write(&self.unit, batches).await.map_err(warehouse_error(&self.sink)),
-            Opened::Sqlite(claim) => claim.write(&self.unit, batches).await.map_err(warehouse_error(&self.sink)),
+            Opened::Mysql(claim) => claim
+                .write(&self.unit, batches)
+                .await
+                .map_err(warehouse_error(&self.sink)),
+            Opened::Sqlite(claim) => claim
+                .write(&self.unit, batches)
+                .await
+                .map_err(warehouse_error(&self.sink)),
             Opened::Lake(writer) => writer.write(batches).await.map_err(lake_error(&self.sink)),
         }
     }
@@ -274,10 +318,21 @@ impl Writer {
     /// # Errors
     /// When the sink fails; the unit is then as it was before.
     pub async fn commit(self, summary: &Summary) -> Result<(), SinkError> {
-        let Self { sink, unit, mark, opened } = self;
+        let Self {
+            sink,
+            unit,
+            mark,
+            opened,
+        } = self;
         match opened {
-            Opened::Mysql(claim) => claim.commit(&unit, &mark, summary).await.map_err(warehouse_error(&sink)),
-            Opened::Sqlite(claim) => claim.commit(&unit, &mark, summary).await.map_err(warehouse_error(&sink)),
+            Opened::Mysql(claim) => claim
+                .commit(&unit, &mark, summary)
+                .await
+                .map_err(warehouse_error(&sink)),
+            Opened::Sqlite(claim) => claim
+                .commit(&unit, &mark, summary)
+                .await
+                .map_err(warehouse_error(&sink)),
             Opened::Lake(writer) => writer.commit(summary).await.map_err(lake_error(&sink)),
         }
     }

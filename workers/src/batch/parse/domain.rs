@@ -16,8 +16,28 @@ use crate::{
 /// (`static_data/pageview/allowlist/allowlist.tsv` in Wikimedia's analytics-refinery), and
 /// three whose Wikipedia twin is negligible: commons, incubator and outreach.
 const WIKIMEDIA: &[&str] = &[
-    "advisory", "commons", "cn", "dk", "fdc", "foundation", "gr", "il", "in-tech", "incubator", "meta",
-    "mx", "nyc", "nz", "outreach", "quality", "rs", "species", "strategy", "ua", "usability", "wikitech",
+    "advisory",
+    "commons",
+    "cn",
+    "dk",
+    "fdc",
+    "foundation",
+    "gr",
+    "il",
+    "in-tech",
+    "incubator",
+    "meta",
+    "mx",
+    "nyc",
+    "nz",
+    "outreach",
+    "quality",
+    "rs",
+    "species",
+    "strategy",
+    "ua",
+    "usability",
+    "wikitech",
 ];
 
 /// What a code stands for, or `None` for rows that are sums of other rows: `X.mw` in the page
@@ -36,7 +56,11 @@ pub fn describe(code: &str, dataset: Dataset) -> Option<Domain> {
         // Wikipedia, desktop or not.
         _ => with_access(code, "wikipedia"),
     };
-    let project = if name == "www" { family.to_owned() } else { format!("{name}.{family}") };
+    let project = if name == "www" {
+        family.to_owned()
+    } else {
+        format!("{name}.{family}")
+    };
     Some(domain(code, project, access))
 }
 
@@ -61,7 +85,11 @@ fn is_wikimedia(name: &str, dataset: Dataset) -> bool {
 }
 
 fn domain(code: &str, project: String, access: Access) -> Domain {
-    Domain { code: code.to_owned(), project, access }
+    Domain {
+        code: code.to_owned(),
+        project,
+        access,
+    }
 }
 
 fn family(suffix: &str) -> Option<&'static str> {
@@ -113,10 +141,22 @@ mod tests {
 
     #[test]
     fn what_ends_in_m_is_wikimedia_only_where_no_wikipedia_has_the_name() {
-        assert_eq!(described("commons.m"), ("commons.wikimedia".to_owned(), "desktop"));
-        assert_eq!(described("commons.m.m"), ("commons.wikimedia".to_owned(), "mobile"));
-        assert_eq!(described("meta.m.m"), ("meta.wikimedia".to_owned(), "mobile"));
-        assert_eq!(described("wikimania2024.m"), ("wikimania2024.wikimedia".to_owned(), "desktop"));
+        assert_eq!(
+            described("commons.m"),
+            ("commons.wikimedia".to_owned(), "desktop")
+        );
+        assert_eq!(
+            described("commons.m.m"),
+            ("commons.wikimedia".to_owned(), "mobile")
+        );
+        assert_eq!(
+            described("meta.m.m"),
+            ("meta.wikimedia".to_owned(), "mobile")
+        );
+        assert_eq!(
+            described("wikimania2024.m"),
+            ("wikimania2024.wikimedia".to_owned(), "desktop")
+        );
         // Both a mobile Wikipedia and a chapter's wiki, in one row.
         assert_eq!(described("ru.m"), ("ru.wikipedia".to_owned(), "mobile"));
     }
@@ -124,7 +164,10 @@ mod tests {
     #[test]
     fn page_counts_know_no_mobile_site() {
         let domain = describe("commons.m", Dataset::PagecountsRaw).unwrap();
-        assert_eq!((domain.project.as_str(), domain.access), ("commons.wikimedia", Access::Desktop));
+        assert_eq!(
+            (domain.project.as_str(), domain.access),
+            ("commons.wikimedia", Access::Desktop)
+        );
         assert_eq!(describe("en.mw", Dataset::PagecountsRaw), None);
     }
 }

@@ -66,7 +66,11 @@ pub fn split(line: &str) -> Result<Line<'_>, BadLine> {
         return Err(BadLine::LongDomain(domain.len()));
     }
     let domain = if domain == "\"\"" { "" } else { domain };
-    Ok(Line { domain, title, views })
+    Ok(Line {
+        domain,
+        title,
+        views,
+    })
 }
 
 impl<'a> Line<'a> {
@@ -124,7 +128,9 @@ fn number(digits: &[u8]) -> Option<i64> {
         return None;
     }
     digits.iter().try_fold(0_i64, |value, digit| {
-        digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
+        digit
+            .is_ascii_digit()
+            .then(|| value * 10 + i64::from(digit - b'0'))
     })
 }
 
@@ -156,7 +162,10 @@ mod tests {
     #[test]
     fn a_real_line_of_each_shape() {
         let line = split("af Simon_van_der_Stel 1 44452").unwrap();
-        assert_eq!((line.domain, line.title, line.views), ("af", "Simon_van_der_Stel", 1));
+        assert_eq!(
+            (line.domain, line.title, line.views),
+            ("af", "Simon_van_der_Stel", 1)
+        );
         // The project has no code: Wikifunctions.
         assert_eq!(split("\"\" Z11550 1 0").unwrap().domain, "");
         assert_eq!(split(" Z11550 1 0").unwrap().domain, "");
@@ -192,7 +201,10 @@ mod tests {
         assert_eq!(split("en 1 0"), Err(BadLine::Fields(3)));
         assert_eq!(split("en A x 0"), Err(BadLine::Views("x".to_owned())));
         assert_eq!(split("en A -1 0"), Err(BadLine::Views("-1".to_owned())));
-        assert_eq!(split("en A 99999999999999999999 0"), Err(BadLine::Views("99999999999999999999".to_owned())));
+        assert_eq!(
+            split("en A 99999999999999999999 0"),
+            Err(BadLine::Views("99999999999999999999".to_owned()))
+        );
         assert_eq!(split("en A 1 y"), Err(BadLine::Bytes("y".to_owned())));
         assert_eq!(split("en  1 0"), Err(BadLine::NoTitle));
         let long = format!("en {} 1 0", "x".repeat(MAX_TITLE + 1));

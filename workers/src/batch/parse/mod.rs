@@ -75,7 +75,9 @@ pub struct Parser {
 
 impl std::fmt::Debug for Parser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parser").field("lines", &self.lines).finish_non_exhaustive()
+        f.debug_struct("Parser")
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
     }
 }
 
@@ -135,7 +137,10 @@ impl Parser {
 
     /// Notes a line that is too long to be one.
     pub fn overlong(&mut self, start: &[u8]) {
-        self.reject(start, format!("the line is longer than {} bytes", start.len()));
+        self.reject(
+            start,
+            format!("the line is longer than {} bytes", start.len()),
+        );
     }
 
     /// What was derived on the way.
@@ -157,7 +162,10 @@ impl Parser {
     }
 
     fn row(&mut self, line: &Line<'_>) -> std::io::Result<()> {
-        let same = self.last.as_ref().is_some_and(|(code, ..)| code == line.domain);
+        let same = self
+            .last
+            .as_ref()
+            .is_some_and(|(code, ..)| code == line.domain);
         if !same {
             self.enter(line.domain);
         }
@@ -181,7 +189,10 @@ impl Parser {
         }
         match self.runs.last_mut() {
             Some(run) if Arc::ptr_eq(&run.domain, domain) => run.rows += 1,
-            _ => self.runs.push(Run { domain: Arc::clone(domain), rows: 1 }),
+            _ => self.runs.push(Run {
+                domain: Arc::clone(domain),
+                rows: 1,
+            }),
         }
         self.titles.append_value(title);
         self.views.push(line.views);
@@ -195,7 +206,10 @@ impl Parser {
         let known = self.known.entry(code.to_owned()).or_insert_with(|| {
             let domain = domain::describe(code, self.dataset)
                 .filter(|domain| self.filter.wants(&domain.project));
-            Known { domain: domain.map(Arc::new), id: next }
+            Known {
+                domain: domain.map(Arc::new),
+                id: next,
+            }
         });
         self.last = Some((code.to_owned(), known.domain.clone(), known.id));
     }
@@ -225,13 +239,27 @@ mod tests {
 
     fn parser(projects: &[&str], min_views: i64) -> Parser {
         let projects = projects.iter().map(ToString::to_string).collect();
-        Parser::new(Dataset::Pageviews, Filter { projects, min_views }, None)
+        Parser::new(
+            Dataset::Pageviews,
+            Filter {
+                projects,
+                min_views,
+            },
+            None,
+        )
     }
 
     fn rows(batch: &Batch) -> Vec<(String, String, Access, i64)> {
         batch
             .iter()
-            .map(|(domain, title, views)| (domain.project.clone(), title.to_owned(), domain.access, views))
+            .map(|(domain, title, views)| {
+                (
+                    domain.project.clone(),
+                    title.to_owned(),
+                    domain.access,
+                    views,
+                )
+            })
             .collect()
     }
 
@@ -245,7 +273,9 @@ mod tests {
             ("ja.wikipedia", "菅谷館", Access::Mobile, 1),
         ];
         let expected: Vec<_> = expected
-            .map(|(project, title, access, views)| (project.to_owned(), title.to_owned(), access, views))
+            .map(|(project, title, access, views)| {
+                (project.to_owned(), title.to_owned(), access, views)
+            })
             .into();
         assert_eq!(rows(&batch), expected);
         assert_eq!(batch.runs.len(), 2);
@@ -254,18 +284,40 @@ mod tests {
     #[test]
     fn a_bad_line_is_kept_with_its_number_and_costs_no_other() {
         let mut parser = parser(&["*"], 0);
-        let batch = parser.block(b"en A 1 0\nen B one 0\nen \xff 1 0\nen C 3 0\n").unwrap();
+        let batch = parser
+            .block(b"en A 1 0\nen B one 0\nen \xff 1 0\nen C 3 0\n")
+            .unwrap();
         assert_eq!(batch.views, [1, 3]);
-        let rejects: Vec<_> = parser.rejects.iter().map(|r| (r.line_no, r.line.as_slice())).collect();
-        assert_eq!(rejects, [(2, b"en B one 0".as_slice()), (3, b"en \xff 1 0".as_slice())]);
-        assert!(parser.rejects[0].reason.contains("views"), "{}", parser.rejects[0].reason);
-        assert!(parser.rejects[1].reason.contains("UTF-8"), "{}", parser.rejects[1].reason);
+        let rejects: Vec<_> = parser
+            .rejects
+            .iter()
+            .map(|r| (r.line_no, r.line.as_slice()))
+            .collect();
+        assert_eq!(
+            rejects,
+            [
+                (2, b"en B one 0".as_slice()),
+                (3, b"en \xff 1 0".as_slice())
+            ]
+        );
+        assert!(
+            parser.rejects[0].reason.contains("views"),
+            "{}",
+            parser.rejects[0].reason
+        );
+        assert!(
+            parser.rejects[1].reason.contains("UTF-8"),
+            "{}",
+            parser.rejects[1].reason
+        );
     }
 
     #[test]
     fn filters_leave_out_projects_and_rare_pages() {
         let mut parser = parser(&["en.wikipedia", "*.wikivoyage"], 2);
-        let batch = parser.block(b"de A 9 0\nde.voy B 9 0\nen C 1 0\nen D 2 0\n").unwrap();
+        let batch = parser
+            .block(b"de A 9 0\nde.voy B 9 0\nen C 1 0\nen D 2 0\n")
+            .unwrap();
         assert_eq!(batch.views, [9, 2]);
         assert_eq!(parser.filtered, 2);
     }

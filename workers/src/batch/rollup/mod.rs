@@ -23,7 +23,10 @@ impl Rollup {
     /// # Errors
     /// When there is no place for temporary files; `TMPDIR` says where it is.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { projects: Projects::default(), top: Top::new()? })
+        Ok(Self {
+            projects: Projects::default(),
+            top: Top::new()?,
+        })
     }
 
     /// Counts a row. `id` is the domain's number within the file, from 0.
@@ -41,6 +44,9 @@ impl Rollup {
     /// When the temporary files cannot be read back.
     pub fn finish(self) -> io::Result<Rollups> {
         let top = self.top.finish(self.projects.names())?;
-        Ok(Rollups { projects: self.projects.finish(), top })
+        Ok(Rollups {
+            projects: self.projects.finish(),
+            top,
+        })
     }
 }

@@ -30,11 +30,19 @@ impl Projects {
         let slot = match slot {
             Some(slot) => slot,
             None => {
-                let project = *self.numbers.entry(domain.project.clone()).or_insert_with(|| {
-                    self.names.push(domain.project.clone());
-                    u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX)
-                });
-                slot.insert(Slot { project, access: domain.access, views: 0, pages: 0 })
+                let project = *self
+                    .numbers
+                    .entry(domain.project.clone())
+                    .or_insert_with(|| {
+                        self.names.push(domain.project.clone());
+                        u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX)
+                    });
+                slot.insert(Slot {
+                    project,
+                    access: domain.access,
+                    views: 0,
+                    pages: 0,
+                })
             }
         };
         slot.views += views;

@@ -36,12 +36,16 @@ impl Top {
         let partitions = (0..PARTITIONS)
             .map(|_| Ok(BufWriter::with_capacity(16 << 10, tempfile::tempfile()?)))
             .collect::<io::Result<_>>()?;
-        Ok(Self { partitions, hasher: RandomState::new() })
+        Ok(Self {
+            partitions,
+            hasher: RandomState::new(),
+        })
     }
 
     pub(super) fn add(&mut self, project: u32, title: &str, views: i64) -> io::Result<()> {
         let hash = self.hasher.hash_one(title);
-        let partition = &mut self.partitions[usize::try_from(hash % PARTITIONS as u64).unwrap_or(0)];
+        let partition =
+            &mut self.partitions[usize::try_from(hash % PARTITIONS as u64).unwrap_or(0)];
         let length = u32::try_from(title.len()).unwrap_or(u32::MAX);
         partition.write_all(&project.to_le_bytes())?;
         partition.write_all(&views.to_le_bytes())?;
@@ -54,7 +58,9 @@ impl Top {
         let mut lists: Vec<BinaryHeap<Ranked>> = vec![BinaryHeap::new(); names.len()];
         let mut bytes = Vec::new();
         for partition in self.partitions {
-            let mut file = partition.into_inner().map_err(io::IntoInnerError::into_error)?;
+            let mut file = partition
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
             file.rewind()?;
             bytes.clear();
             file.read_to_end(&mut bytes)?;
@@ -121,15 +127,36 @@ mod tests {
     #[test]
     fn access_methods_are_summed_before_they_are_ranked() {
         let mut top = Top::new().unwrap();
-        for (project, title, views) in [(0, "A", 5), (0, "B", 6), (1, "C", 1), (0, "A", 2), (0, "Z", 6)] {
+        for (project, title, views) in [
+            (0, "A", 5),
+            (0, "B", 6),
+            (1, "C", 1),
+            (0, "A", 2),
+            (0, "Z", 6),
+        ] {
             top.add(project, title, views).unwrap();
         }
         let pages = top.finish(&["en".to_owned(), "de".to_owned()]).unwrap();
         let pages: Vec<_> = pages
             .iter()
-            .map(|page| (page.project.as_str(), page.rank_no, page.title.as_str(), page.views))
+            .map(|page| {
+                (
+                    page.project.as_str(),
+                    page.rank_no,
+                    page.title.as_str(),
+                    page.views,
+                )
+            })
             .collect();
-        assert_eq!(pages, [("de", 1, "C", 1), ("en", 1, "A", 7), ("en", 2, "B", 6), ("en", 3, "Z", 6)]);
+        assert_eq!(
+            pages,
+            [
+                ("de", 1, "C", 1),
+                ("en", 1, "A", 7),
+                ("en", 2, "B", 6),
+                ("en", 3, "Z", 6)
+            ]
+        );
     }
 
     #[test]

@@ -9,7 +9,10 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, StringArray, TimestampMicrosecondArray},
+    array::{
+        ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, StringArray,
+        TimestampMicrosecondArray,
+    },
     datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit},
     record_batch::RecordBatch,
 };
@@ -17,7 +20,8 @@ use parquet::{
     arrow::{
         ArrowSchemaConverter, ArrowWriter,
         arrow_writer::{
-            ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves,
+            ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions,
+            compute_leaves,
         },
     },
     basic::{Compression, Encoding, ZstdLevel},
@@ -98,7 +102,11 @@ impl Encoder {
 fn schema() -> SchemaRef {
     let dictionary = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     Arc::new(Schema::new(vec![
-        Field::new("ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new(
+            "ts",
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            false,
+        ),
         Field::new("domain_code", dictionary(), false),
         Field::new("project", dictionary(), false),
         Field::new("access", dictionary(), false),
@@ -116,7 +124,8 @@ fn properties(unit: &Unit, mark: &Mark, zstd: i32) -> WriterProperties {
             nulls_first: false,
         })
         .to_vec();
-    let note = |key: &str, value: &str| KeyValue::new(format!("wikiingest.{key}"), value.to_owned());
+    let note =
+        |key: &str, value: &str| KeyValue::new(format!("wikiingest.{key}"), value.to_owned());
     let title = ColumnPath::from("title");
     WriterProperties::builder()
         .set_created_by(concat!("wikiingest ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -147,7 +156,11 @@ fn encode(
 ) -> Result<(), EncodeError> {
     let schema = schema();
     let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
-    let mut file = SerializedFileWriter::new(upload, parquet_schema.root_schema_ptr(), Arc::new(properties))?;
+    let mut file = SerializedFileWriter::new(
+        upload,
+        parquet_schema.root_schema_ptr(),
+        Arc::new(properties),
+    )?;
     let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
     let mut order = Order::default();
     let mut steps = Vec::new();
@@ -164,7 +177,11 @@ fn encode(
                 Step::Rows(batch) => {
                     let open = match &mut group {
                         Some(open) => open,
-                        none => none.insert(Group::start(&factory, &schema, file.flushed_row_groups().len())?),
+                        none => none.insert(Group::start(
+                            &factory,
+                            &schema,
+                            file.flushed_row_groups().len(),
+                        )?),
                     };
                     open.add(&batch, micros)?;
                 }
@@ -192,8 +209,16 @@ struct Group {
 }
 
 impl Group {
-    fn start(factory: &ArrowRowGroupWriterFactory, schema: &SchemaRef, index: usize) -> Result<Self, EncodeError> {
-        let mut columns: Vec<_> = factory.create_column_writers(index)?.into_iter().enumerate().collect();
+    fn start(
+        factory: &ArrowRowGroupWriterFactory,
+        schema: &SchemaRef,
+        index: usize,
+    ) -> Result<Self, EncodeError> {
+        let mut columns: Vec<_> = factory
+            .create_column_writers(index)?
+            .into_iter()
+            .enumerate()
+            .collect();
         let (_, mut writer) = columns.remove(TITLE);
         let (titles, queue) = std_mpsc::sync_channel::<Arc<Batch>>(QUEUE);
         let field = schema.field(TITLE).clone();
@@ -206,7 +231,12 @@ impl Group {
             }
             writer.close()
         });
-        Ok(Self { schema: Arc::clone(schema), columns, titles, title_thread })
+        Ok(Self {
+            schema: Arc::clone(schema),
+            columns,
+            titles,
+            title_thread,
+        })
     }
 
     fn add(&mut self, batch: &Arc<Batch>, micros: i64) -> Result<(), EncodeError> {
@@ -221,11 +251,25 @@ impl Group {
         Ok(())
     }
 
-    fn append_to<W: Write + Send>(self, file: &mut SerializedFileWriter<W>) -> Result<(), EncodeError> {
-        let Self { columns, titles, title_thread, .. } = self;
+    fn append_to<W: Write + Send>(
+        self,
+        file: &mut SerializedFileWriter<W>,
+    ) -> Result<(), EncodeError> {
+        let Self {
+            columns,
+            titles,
+            title_thread,
+            ..
+        } = self;
         drop(titles);
-        let mut chunks = columns.into_iter().map(|(_, writer)| writer.close()).collect::<Result<Vec<_>, _>>()?;
-        chunks.insert(TITLE, title_thread.join().map_err(|_| EncodeError::Stopped)??);
+        let mut chunks = columns
+            .into_iter()
+            .map(|(_, writer)| writer.close())
+            .collect::<Result<Vec<_>, _>>()?;
+        chunks.insert(
+            TITLE,
+            title_thread.join().map_err(|_| EncodeError::Stopped)??,
+        );
         let mut group = file.next_row_group()?;
         for chunk in chunks {
             chunk.append_to_row_group(&mut group)?;
@@ -243,10 +287,15 @@ fn column(index: usize, batch: &Batch, micros: i64) -> Result<ArrayRef, EncodeEr
             keys.extend(std::iter::repeat_n(key, run.rows));
         }
         let values = StringArray::from_iter_values(batch.runs.iter().map(|run| text(&run.domain)));
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::from(keys), Arc::new(values))?))
+        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(
+            Int32Array::from(keys),
+            Arc::new(values),
+        )?))
     };
     match index {
-        0 => Ok(Arc::new(TimestampMicrosecondArray::from(vec![micros; batch.rows()]).with_timezone("UTC"))),
+        0 => Ok(Arc::new(
+            TimestampMicrosecondArray::from(vec![micros; batch.rows()]).with_timezone("UTC"),
+        )),
         1 => of_domain(|domain| &domain.code),
         2 => of_domain(|domain| &domain.project),
         3 => of_domain(|domain| domain.access.as_str()),
@@ -255,7 +304,11 @@ fn column(index: usize, batch: &Batch, micros: i64) -> Result<ArrayRef, EncodeEr
 }
 
 /// Writes the object of a unit's rejects.
-pub(super) fn rejects(upload: &mut Upload, unit: &Unit, summary: &Summary) -> Result<(), EncodeError> {
+pub(super) fn rejects(
+    upload: &mut Upload,
+    unit: &Unit,
+    summary: &Summary,
+) -> Result<(), EncodeError> {
     let schema = Arc::new(Schema::new(vec![
         Field::new("source", DataType::Utf8, false),
         Field::new("unit", DataType::Utf8, false),
@@ -268,13 +321,23 @@ pub(super) fn rejects(upload: &mut Upload, unit: &Unit, summary: &Summary) -> Re
     let columns: Vec<ArrayRef> = vec![
         Arc::new(same(unit.dataset.name())),
         Arc::new(same(&unit.name)),
-        Arc::new(Int64Array::from_iter_values(rejects.iter().map(|reject| reject.line_no))),
-        Arc::new(BinaryArray::from_iter_values(rejects.iter().map(|reject| &reject.line))),
-        Arc::new(StringArray::from_iter_values(rejects.iter().map(|reject| &reject.reason))),
+        Arc::new(Int64Array::from_iter_values(
+            rejects.iter().map(|reject| reject.line_no),
+        )),
+        Arc::new(BinaryArray::from_iter_values(
+            rejects.iter().map(|reject| &reject.line),
+        )),
+        Arc::new(StringArray::from_iter_values(
+            rejects.iter().map(|reject| &reject.reason),
+        )),
     ];
     let options = ArrowWriterOptions::new()
         .with_skip_arrow_metadata(true)
-        .with_properties(WriterProperties::builder().set_compression(compression(3)).build());
+        .with_properties(
+            WriterProperties::builder()
+                .set_compression(compression(3))
+                .build(),
+        );
     let mut writer = ArrowWriter::try_new_with_options(upload, Arc::clone(&schema), options)?;
     writer.write(&RecordBatch::try_new(schema, columns)?)?;
     writer.close()?;

@@ -28,7 +28,9 @@ pub struct Upload {
 
 impl Folder {
     pub(super) fn open(path: &str) -> Result<Self, LakeError> {
-        let folder = Self { root: PathBuf::from(path) };
+        let folder = Self {
+            root: PathBuf::from(path),
+        };
         fs::create_dir_all(&folder.root).map_err(|error| folder.explain("", error.to_string()))?;
         Ok(folder)
     }
@@ -37,9 +39,15 @@ impl Folder {
         let (advice, class) = if what.contains("No space left") {
             ("make room on its disk, then run again", Class::TryAgain)
         } else if what.contains("denied") || what.contains("Read-only") {
-            ("let this user write there, or name another folder", Class::BadConfig)
+            (
+                "let this user write there, or name another folder",
+                Class::BadConfig,
+            )
         } else {
-            ("look at the folder and its disk, then run again", Class::TryAgain)
+            (
+                "look at the folder and its disk, then run again",
+                Class::TryAgain,
+            )
         };
         LakeError {
             place: format!("folder {}", self.root.join(key).display()),
@@ -52,7 +60,9 @@ impl Folder {
     /// The objects whose names begin with `prefix`.
     pub(super) fn list(&self, prefix: &str) -> Result<Vec<String>, LakeError> {
         let (dir, _) = prefix.rsplit_once('/').unwrap_or(("", prefix));
-        let files = self.files(dir).map_err(|error| self.explain(dir, error.to_string()))?;
+        let files = self
+            .files(dir)
+            .map_err(|error| self.explain(dir, error.to_string()))?;
         Ok(files
             .into_iter()
             .map(|name| format!("{dir}/{name}"))
@@ -64,9 +74,9 @@ impl Folder {
         match fs::read_dir(self.root.join(dir)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
-            Ok(entries) => {
-                entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-            }
+            Ok(entries) => entries
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+                .collect(),
         }
     }
 
@@ -80,7 +90,8 @@ impl Folder {
     }
 
     pub(super) fn upload(&self, key: &str) -> Result<Upload, LakeError> {
-        self.try_upload(key).map_err(|error| self.explain(key, error.to_string()))
+        self.try_upload(key)
+            .map_err(|error| self.explain(key, error.to_string()))
     }
 
     fn try_upload(&self, key: &str) -> io::Result<Upload> {
@@ -88,16 +99,29 @@ impl Folder {
         let dir = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(dir)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let partial = tempfile::Builder::new().prefix(&format!(".{name}.")).suffix(".tmp").tempfile_in(dir)?;
+        let partial = tempfile::Builder::new()
+            .prefix(&format!(".{name}."))
+            .suffix(".tmp")
+            .tempfile_in(dir)?;
         let (file, partial) = partial.into_parts();
         file.try_lock().map_err(io::Error::from)?;
-        Ok(Upload { folder: self.clone(), key: key.to_owned(), file: BufWriter::with_capacity(256 << 10, file), partial })
+        Ok(Upload {
+            folder: self.clone(),
+            key: key.to_owned(),
+            file: BufWriter::with_capacity(256 << 10, file),
+            partial,
+        })
     }
 
     /// Removes the hidden files of a day that nobody is writing.
     pub(super) fn sweep(&self, dir: &str) -> Result<(), LakeError> {
-        let files = self.files(dir).map_err(|error| self.explain(dir, error.to_string()))?;
-        for name in files.iter().filter(|name| name.starts_with('.') && name.ends_with(".tmp")) {
+        let files = self
+            .files(dir)
+            .map_err(|error| self.explain(dir, error.to_string()))?;
+        for name in files
+            .iter()
+            .filter(|name| name.starts_with('.') && name.ends_with(".tmp"))
+        {
             let path = self.root.join(dir).join(name);
             let abandoned = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
             if abandoned {
@@ -120,7 +144,12 @@ impl Write for Upload {
 
 impl Upload {
     pub(super) fn complete(self) -> Result<(), LakeError> {
-        let Self { folder, key, file, partial } = self;
+        let Self {
+            folder,
+            key,
+            file,
+            partial,
+        } = self;
         let path = folder.root.join(&key);
         let finish = || -> io::Result<()> {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;

@@ -16,9 +16,17 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
 use wikiingest_crds::{Compression, FolderSink, S3Sink};
 
-use self::{encode::{EncodeError, Encoder}, folder::Folder, s3::S3};
+use self::{
+    encode::{EncodeError, Encoder},
+    folder::Folder,
+    s3::S3,
+};
 use crate::{
-    batch::{dataset::{Dataset, utc}, fetch::Mark, list::Unit},
+    batch::{
+        dataset::{Dataset, utc},
+        fetch::Mark,
+        list::Unit,
+    },
     failure::{Class, Classify},
     rows::{Batch, Summary},
     sinks::Held,
@@ -101,16 +109,26 @@ impl Lake {
     ///
     /// # Errors
     /// When the lake cannot be listed.
-    pub async fn held(&self, dataset: Dataset, units: &[Unit]) -> Result<HashMap<String, Held>, LakeError> {
+    pub async fn held(
+        &self,
+        dataset: Dataset,
+        units: &[Unit],
+    ) -> Result<HashMap<String, Held>, LakeError> {
         let mut versions: HashMap<String, Vec<String>> = HashMap::new();
         for prefix in days(dataset.tables().facts, units) {
             for key in self.list(&prefix).await? {
                 if let Some((unit, version)) = version_of(&key) {
-                    versions.entry(unit.to_owned()).or_default().push(version.to_owned());
+                    versions
+                        .entry(unit.to_owned())
+                        .or_default()
+                        .push(version.to_owned());
                 }
             }
         }
-        Ok(versions.into_iter().map(|(unit, versions)| (unit, Held::Short(versions))).collect())
+        Ok(versions
+            .into_iter()
+            .map(|(unit, versions)| (unit, Held::Short(versions)))
+            .collect())
     }
 
     /// What is held of one unit. A lake cannot be locked: whoever completes first wins, and the
@@ -120,8 +138,10 @@ impl Lake {
     /// When the lake cannot be listed.
     pub async fn claim(&self, unit: &Unit) -> Result<Option<Held>, LakeError> {
         let keys = self.list(&stem(unit.dataset.tables().facts, unit)).await?;
-        let versions: Vec<_> =
-            keys.iter().filter_map(|key| Some(version_of(key)?.1.to_owned())).collect();
+        let versions: Vec<_> = keys
+            .iter()
+            .filter_map(|key| Some(version_of(key)?.1.to_owned()))
+            .collect();
         Ok((!versions.is_empty()).then_some(Held::Short(versions)))
     }
 
@@ -133,7 +153,14 @@ impl Lake {
         let key = object(unit.dataset.tables().facts, unit, mark);
         let upload = self.upload(&key)?;
         let encoder = Encoder::start(upload, unit, mark, self.zstd);
-        Ok(LakeWriter { lake: self.clone(), unit: unit.clone(), mark: mark.clone(), key, encoder: Some(encoder), upload: None })
+        Ok(LakeWriter {
+            lake: self.clone(),
+            unit: unit.clone(),
+            mark: mark.clone(),
+            key,
+            encoder: Some(encoder),
+            upload: None,
+        })
     }
 
     fn upload(&self, key: &str) -> Result<Upload, LakeError> {
@@ -282,7 +309,8 @@ impl LakeWriter {
         if !summary.rejects.is_empty() {
             let key = object(REJECTS, &self.unit, &self.mark);
             let mut rejects = self.lake.upload(&key)?;
-            encode::rejects(&mut rejects, &self.unit, summary).map_err(|error| self.explain(&error))?;
+            encode::rejects(&mut rejects, &self.unit, summary)
+                .map_err(|error| self.explain(&error))?;
             rejects.complete().await?;
         }
         upload.complete().await?;
@@ -306,7 +334,10 @@ fn day(moment: Timestamp) -> String {
 
 /// The folders of the days of some units, each once.
 fn days(table: &str, units: &[Unit]) -> Vec<String> {
-    let mut days: Vec<_> = units.iter().map(|unit| format!("{table}/dt={}/", day(unit.ts))).collect();
+    let mut days: Vec<_> = units
+        .iter()
+        .map(|unit| format!("{table}/dt={}/", day(unit.ts)))
+        .collect();
     days.sort();
     days.dedup();
     days
@@ -339,9 +370,18 @@ mod tests {
             ts: "2024-08-03T23:00:00Z".parse().unwrap(),
             url: String::new(),
         };
-        let mark = Mark { size: 1, etag: "\"x\"".to_owned() };
+        let mark = Mark {
+            size: 1,
+            etag: "\"x\"".to_owned(),
+        };
         let key = object("pageviews_hourly", &unit, &mark);
-        assert!(key.starts_with("pageviews_hourly/dt=2024-08-03/pageviews-20240804-000000-"), "{key}");
-        assert_eq!(version_of(&key), Some(("pageviews-20240804-000000", mark.short().as_str())));
+        assert!(
+            key.starts_with("pageviews_hourly/dt=2024-08-03/pageviews-20240804-000000-"),
+            "{key}"
+        );
+        assert_eq!(
+            version_of(&key),
+            Some(("pageviews-20240804-000000", mark.short().as_str()))
+        );
     }
 }

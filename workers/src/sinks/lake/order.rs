@@ -62,7 +62,11 @@ impl Order {
     /// Ends the row group.
     pub fn end(&mut self, out: &mut Vec<Step>) {
         if let Some(unsorted) = &mut self.unsorted {
-            out.extend(sorted(&std::mem::take(unsorted)).into_iter().map(|batch| Step::Rows(Arc::new(batch))));
+            out.extend(
+                sorted(&std::mem::take(unsorted))
+                    .into_iter()
+                    .map(|batch| Step::Rows(Arc::new(batch))),
+            );
         }
         if self.rows > 0 {
             out.push(Step::EndOfGroup);
@@ -73,13 +77,17 @@ impl Order {
 
     /// Whether the batch is in order, and after what came before.
     fn continues(&mut self, batch: &Batch) -> bool {
-        let mut previous = self.last.as_ref().map(|(domain, title)| (domain, title.as_str()));
+        let mut previous = self
+            .last
+            .as_ref()
+            .map(|(domain, title)| (domain, title.as_str()));
         for (domain, title, _) in batch.iter() {
             if let Some((before, title_before)) = previous {
                 let in_order = if Arc::ptr_eq(before, domain) {
                     title_before <= title
                 } else {
-                    before.code < domain.code || (before.code == domain.code && title_before <= title)
+                    before.code < domain.code
+                        || (before.code == domain.code && title_before <= title)
                 };
                 if !in_order {
                     return false;
@@ -107,8 +115,15 @@ fn gather(rows: &[(&Arc<Domain>, &str, i64)]) -> Batch {
         titles.append_value(title);
         match runs.last_mut() {
             Some(run) if Arc::ptr_eq(&run.domain, domain) => run.rows += 1,
-            _ => runs.push(Run { domain: Arc::clone(domain), rows: 1 }),
+            _ => runs.push(Run {
+                domain: Arc::clone(domain),
+                rows: 1,
+            }),
         }
     }
-    Batch { runs, titles: titles.finish(), views: rows.iter().map(|(.., views)| *views).collect() }
+    Batch {
+        runs,
+        titles: titles.finish(),
+        views: rows.iter().map(|(.., views)| *views).collect(),
+    }
 }

@@ -13,7 +13,10 @@ use aws_sdk_s3::{
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
-use wikiingest_crds::{S3Sink, worker::{SecretKey, secret_env}};
+use wikiingest_crds::{
+    S3Sink,
+    worker::{SecretKey, secret_env},
+};
 
 use super::LakeError;
 use crate::failure::{Class, chain};
@@ -46,25 +49,46 @@ impl S3 {
         let variable = secret_env(name, SecretKey::AccessKeyId);
         let own = std::env::var(&variable).ok();
         if let Some(id) = &own {
-            let secret = std::env::var(secret_env(name, SecretKey::SecretAccessKey)).unwrap_or_default();
+            let secret =
+                std::env::var(secret_env(name, SecretKey::SecretAccessKey)).unwrap_or_default();
             let token = std::env::var(secret_env(name, SecretKey::SessionToken)).ok();
-            loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "environment"));
+            loader = loader.credentials_provider(Credentials::new(
+                id,
+                secret,
+                token,
+                None,
+                "environment",
+            ));
         }
         if let Some(endpoint) = &sink.endpoint {
             loader = loader.endpoint_url(endpoint);
         }
-        let config = Builder::from(&loader.load().await).force_path_style(sink.endpoint.is_some()).build();
+        let config = Builder::from(&loader.load().await)
+            .force_path_style(sink.endpoint.is_some())
+            .build();
         let prefix = sink.prefix.as_deref().unwrap_or_default().trim_matches('/');
         let s3 = Self {
             client: Client::from_conf(config),
             bucket: sink.bucket.clone(),
-            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
-            endpoint: sink.endpoint.clone().unwrap_or_else(|| format!("region {}", sink.region)),
+            prefix: if prefix.is_empty() {
+                String::new()
+            } else {
+                format!("{prefix}/")
+            },
+            endpoint: sink
+                .endpoint
+                .clone()
+                .unwrap_or_else(|| format!("region {}", sink.region)),
             credentials: variable.replace("ACCESS_KEY_ID", "*"),
         };
         if sink.credentials_secret_ref.is_some() && own.is_none() {
             let what = format!("{variable} is not set");
-            return Err(s3.place("", what, "set it, or leave out credentialsSecretRef to use the identity of the pod", Class::BadConfig));
+            return Err(s3.place(
+                "",
+                what,
+                "set it, or leave out credentialsSecretRef to use the identity of the pod",
+                Class::BadConfig,
+            ));
         }
         // A listing proves the endpoint, the bucket and the credentials before anything is read.
         s3.client
@@ -80,7 +104,10 @@ impl S3 {
 
     pub(super) fn place(&self, key: &str, what: String, advice: &str, class: Class) -> LakeError {
         LakeError {
-            place: format!("s3://{}/{}{key} at {}", self.bucket, self.prefix, self.endpoint),
+            place: format!(
+                "s3://{}/{}{key} at {}",
+                self.bucket, self.prefix, self.endpoint
+            ),
             what,
             advice: advice.to_owned(),
             class,
@@ -94,14 +121,26 @@ impl S3 {
     {
         let code = error.code().unwrap_or_default().to_owned();
         let (advice, class) = match code.as_str() {
-            "NoSuchBucket" => ("create the bucket, or correct spec.sinks[].s3.bucket".to_owned(), Class::BadConfig),
-            "PermanentRedirect" | "AuthorizationHeaderMalformed" => {
-                ("correct spec.sinks[].s3.region".to_owned(), Class::BadConfig)
-            }
-            "AccessDenied" | "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "ExpiredToken" | "Forbidden" => {
-                (format!("check {} and what its policy allows", self.credentials), Class::Refused)
-            }
-            _ => ("check that it is up and reachable from here, then run again".to_owned(), Class::TryAgain),
+            "NoSuchBucket" => (
+                "create the bucket, or correct spec.sinks[].s3.bucket".to_owned(),
+                Class::BadConfig,
+            ),
+            "PermanentRedirect" | "AuthorizationHeaderMalformed" => (
+                "correct spec.sinks[].s3.region".to_owned(),
+                Class::BadConfig,
+            ),
+            "AccessDenied"
+            | "SignatureDoesNotMatch"
+            | "InvalidAccessKeyId"
+            | "ExpiredToken"
+            | "Forbidden" => (
+                format!("check {} and what its policy allows", self.credentials),
+                Class::Refused,
+            ),
+            _ => (
+                "check that it is up and reachable from here, then run again".to_owned(),
+                Class::TryAgain,
+            ),
         };
         let what = match error.message() {
             Some(message) => format!("{code}: {message}"),
@@ -123,13 +162,23 @@ impl S3 {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.explain(prefix, error))?;
             let names = page.contents().iter().filter_map(|object| object.key());
-            keys.extend(names.filter_map(|key| key.strip_prefix(&self.prefix)).map(ToOwned::to_owned));
+            keys.extend(
+                names
+                    .filter_map(|key| key.strip_prefix(&self.prefix))
+                    .map(ToOwned::to_owned),
+            );
         }
         Ok(keys)
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), LakeError> {
-        let deleted = self.client.delete_object().bucket(&self.bucket).key(self.full(key)).send().await;
+        let deleted = self
+            .client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .send()
+            .await;
         deleted.map(drop).map_err(|error| self.explain(key, error))
     }
 
@@ -151,7 +200,11 @@ impl S3 {
 
     /// Aborts open uploads that are abandoned: those of objects that are `done`, for which
     /// nobody needs them any more, and old ones.
-    pub(super) async fn sweep(&self, prefix: &str, done: impl Fn(&str) -> bool) -> Result<(), LakeError> {
+    pub(super) async fn sweep(
+        &self,
+        prefix: &str,
+        done: impl Fn(&str) -> bool,
+    ) -> Result<(), LakeError> {
         let mut marker: (Option<String>, Option<String>) = (None, None);
         loop {
             let page = self
@@ -166,7 +219,9 @@ impl S3 {
                 .map_err(|error| self.explain(prefix, error))?;
             let old = Timestamp::now().as_second() - ABANDONED_AFTER_SECONDS;
             for upload in page.uploads() {
-                let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+                let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else {
+                    continue;
+                };
                 if done(key) || upload.initiated().is_some_and(|since| since.secs() < old) {
                     self.abort(key, id).await;
                 }
@@ -174,16 +229,29 @@ impl S3 {
             if page.is_truncated() != Some(true) {
                 return Ok(());
             }
-            marker = (page.next_key_marker().map(Into::into), page.next_upload_id_marker().map(Into::into));
+            marker = (
+                page.next_key_marker().map(Into::into),
+                page.next_upload_id_marker().map(Into::into),
+            );
         }
     }
 
     /// Failing to abort is no failure: the next sweep does it.
     async fn abort(&self, full_key: &str, id: &str) {
-        let aborted =
-            self.client.abort_multipart_upload().bucket(&self.bucket).key(full_key).upload_id(id).send().await;
+        let aborted = self
+            .client
+            .abort_multipart_upload()
+            .bucket(&self.bucket)
+            .key(full_key)
+            .upload_id(id)
+            .send()
+            .await;
         if let Err(error) = aborted {
-            tracing::warn!(key = full_key, error = chain(&error), "Open upload not aborted");
+            tracing::warn!(
+                key = full_key,
+                error = chain(&error),
+                "Open upload not aborted"
+            );
         }
     }
 }
@@ -235,7 +303,12 @@ impl Upload {
         let id = match &self.upload_id {
             Some(id) => id.clone(),
             None => {
-                let created = client.create_multipart_upload().bucket(bucket).key(&key).send().await;
+                let created = client
+                    .create_multipart_upload()
+                    .bucket(bucket)
+                    .key(&key)
+                    .send()
+                    .await;
                 let created = created.map_err(|error| self.s3.explain(&self.key, error))?;
                 let id = created.upload_id().unwrap_or_default().to_owned();
                 self.upload_id.insert(id).clone()
@@ -280,21 +353,35 @@ impl Upload {
     }
 
     async fn is_there(&self) -> bool {
-        self.s3.list(&self.key).await.is_ok_and(|keys| keys.contains(&self.key))
+        self.s3
+            .list(&self.key)
+            .await
+            .is_ok_and(|keys| keys.contains(&self.key))
     }
 
     async fn try_complete(&mut self) -> Result<(), LakeError> {
         if self.upload_id.is_none() {
             let S3 { client, bucket, .. } = &self.s3;
             let body = ByteStream::from(std::mem::take(&mut self.buffer));
-            let put = client.put_object().bucket(bucket).key(self.s3.full(&self.key)).if_none_match("*").body(body);
-            return put.send().await.map(drop).map_err(|error| self.s3.explain(&self.key, error));
+            let put = client
+                .put_object()
+                .bucket(bucket)
+                .key(self.s3.full(&self.key))
+                .if_none_match("*")
+                .body(body);
+            return put
+                .send()
+                .await
+                .map(drop)
+                .map_err(|error| self.s3.explain(&self.key, error));
         }
         if !self.buffer.is_empty() {
             self.part().await?;
         }
         let S3 { client, bucket, .. } = &self.s3;
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts))).build();
+        let parts = CompletedMultipartUpload::builder()
+            .set_parts(Some(std::mem::take(&mut self.parts)))
+            .build();
         client
             .complete_multipart_upload()
             .bucket(bucket)

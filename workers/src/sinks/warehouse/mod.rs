@@ -33,5 +33,7 @@ impl Classify for WarehouseError {
 
 /// A moment as both dialects take it.
 fn sql_time(moment: Timestamp) -> String {
-    crate::batch::dataset::utc(moment).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    crate::batch::dataset::utc(moment)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }

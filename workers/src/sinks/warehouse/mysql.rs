@@ -14,7 +14,11 @@ use wikiingest_crds::{
 
 use super::{WarehouseError, schema, sql_time};
 use crate::{
-    batch::{dataset::{Dataset, Tables}, fetch::Mark, list::Unit},
+    batch::{
+        dataset::{Dataset, Tables},
+        fetch::Mark,
+        list::Unit,
+    },
     failure::Class,
     rows::{Batch, Summary},
     sinks::Held,
@@ -72,10 +76,12 @@ impl Mysql {
             .pass(Some(password))
             .prefer_socket(false)
             .ssl_opts(tls(name, sink))
-            .tcp_keepalive(Some(30_000_u32))
+            .tcp_keepalive(Some(Duration::from_secs(30)))
             .into();
         let mut conn = connect(&opts, &server).await?;
-        server.single_store = is_single_store(&mut conn).await.map_err(|error| server.explain(&error))?;
+        server.single_store = is_single_store(&mut conn)
+            .await
+            .map_err(|error| server.explain(&error))?;
         let _ = conn.disconnect().await;
         Ok(Self { opts, server })
     }
@@ -86,7 +92,9 @@ impl Mysql {
     /// When the server refuses.
     pub async fn migrate(&self) -> Result<Vec<&'static str>, WarehouseError> {
         let mut conn = connect(&self.opts, &self.server).await?;
-        self.try_migrate(&mut conn).await.map_err(|error| self.server.explain(&error))
+        self.try_migrate(&mut conn)
+            .await
+            .map_err(|error| self.server.explain(&error))
     }
 
     async fn try_migrate(&self, conn: &mut Conn) -> mysql_async::Result<Vec<&'static str>> {
@@ -95,11 +103,19 @@ impl Mysql {
              (version BIGINT NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, applied_at DATETIME NOT NULL)",
         )
         .await?;
-        let current: Option<i64> =
-            conn.query_first("SELECT COALESCE(MAX(version), 0) FROM schema_migrations").await?;
-        let all = if self.server.single_store { schema::SINGLESTORE } else { schema::MYSQL };
+        let current: Option<i64> = conn
+            .query_first("SELECT COALESCE(MAX(version), 0) FROM schema_migrations")
+            .await?;
+        let all = if self.server.single_store {
+            schema::SINGLESTORE
+        } else {
+            schema::MYSQL
+        };
         let mut run = Vec::new();
-        for migration in all.iter().filter(|migration| migration.version > current.unwrap_or(0)) {
+        for migration in all
+            .iter()
+            .filter(|migration| migration.version > current.unwrap_or(0))
+        {
             for statement in migration.statements() {
                 conn.query_drop(statement).await?;
             }
@@ -121,7 +137,11 @@ impl Mysql {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn held(&self, dataset: Dataset, units: &[Unit]) -> Result<HashMap<String, Held>, WarehouseError> {
+    pub async fn held(
+        &self,
+        dataset: Dataset,
+        units: &[Unit],
+    ) -> Result<HashMap<String, Held>, WarehouseError> {
         let (Some(first), Some(last)) = (units.first(), units.last()) else {
             return Ok(HashMap::new());
         };
@@ -148,7 +168,9 @@ impl Mysql {
         for _ in 1..CLAIMS {
             match self.try_claim(unit).await {
                 // Another worker is loading this very unit.
-                Err(error) if error.contended => tokio::time::sleep(Duration::from_millis(200)).await,
+                Err(error) if error.contended => {
+                    tokio::time::sleep(Duration::from_millis(200)).await
+                }
                 settled => return settled,
             }
         }
@@ -158,8 +180,16 @@ impl Mysql {
     async fn try_claim(&self, unit: &Unit) -> Result<(Option<Held>, Claim), WarehouseError> {
         let server = &self.server;
         let mut conn = connect(&self.opts, server).await?;
-        let held = lock(&mut conn, server, unit).await.map_err(|error| server.explain(&error))?;
-        Ok((held, Claim { conn, server: server.clone() }))
+        let held = lock(&mut conn, server, unit)
+            .await
+            .map_err(|error| server.explain(&error))?;
+        Ok((
+            held,
+            Claim {
+                conn,
+                server: server.clone(),
+            },
+        ))
     }
 }
 
@@ -167,14 +197,20 @@ async fn lock(conn: &mut Conn, server: &Server, unit: &Unit) -> mysql_async::Res
     if !server.single_store {
         // SingleStore has no other level. Elsewhere this spares the gap locks, which would let
         // two workers that load neighbouring hours block each other.
-        conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+        conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            .await?;
     }
     conn.query_drop("START TRANSACTION").await?;
     // A size of -2 is never committed: it stands for "not loaded" inside this transaction.
     conn.exec_drop(
         "INSERT INTO ingest_ledger (source, unit, ts, size, etag, `rows`, rejected, loaded_at) \
          VALUES (?, ?, ?, -2, '', 0, 0, ?) ON DUPLICATE KEY UPDATE rejected = rejected",
-        (unit.dataset.name(), &unit.name, sql_time(unit.ts), sql_time(Timestamp::now())),
+        (
+            unit.dataset.name(),
+            &unit.name,
+            sql_time(unit.ts),
+            sql_time(Timestamp::now()),
+        ),
     )
     .await?;
     let row: Option<(i64, String)> = conn
@@ -183,7 +219,9 @@ async fn lock(conn: &mut Conn, server: &Server, unit: &Unit) -> mysql_async::Res
             (unit.dataset.name(), &unit.name),
         )
         .await?;
-    Ok(row.filter(|(size, _)| *size != -2).map(|(size, etag)| Held::Exactly(Mark { size, etag })))
+    Ok(row
+        .filter(|(size, _)| *size != -2)
+        .map(|(size, etag)| Held::Exactly(Mark { size, etag })))
 }
 
 async fn connect(opts: &Opts, server: &Server) -> Result<Conn, WarehouseError> {
@@ -195,7 +233,10 @@ async fn connect(opts: &Opts, server: &Server) -> Result<Conn, WarehouseError> {
 }
 
 async fn is_single_store(conn: &mut Conn) -> mysql_async::Result<bool> {
-    match conn.query_first::<String, _>("SELECT @@memsql_version").await {
+    match conn
+        .query_first::<String, _>("SELECT @@memsql_version")
+        .await
+    {
         Ok(version) => Ok(version.is_some()),
         // "Unknown system variable": MariaDB or MySQL.
         Err(mysql_async::Error::Server(error)) if error.code == 1193 => Ok(false),
@@ -227,8 +268,16 @@ impl Claim {
     ///
     /// # Errors
     /// When the server fails or does not take a row.
-    pub async fn write(&mut self, unit: &Unit, mut batches: Receiver<Arc<Batch>>) -> Result<(), WarehouseError> {
-        let Tables { facts, projects, top } = unit.dataset.tables();
+    pub async fn write(
+        &mut self,
+        unit: &Unit,
+        mut batches: Receiver<Arc<Batch>>,
+    ) -> Result<(), WarehouseError> {
+        let Tables {
+            facts,
+            projects,
+            top,
+        } = unit.dataset.tables();
         let ts = sql_time(unit.ts);
         for table in [facts, projects, top] {
             self.conn
@@ -260,13 +309,23 @@ impl Claim {
     ///
     /// # Errors
     /// When the server fails.
-    pub async fn commit(mut self, unit: &Unit, mark: &Mark, summary: &Summary) -> Result<(), WarehouseError> {
+    pub async fn commit(
+        mut self,
+        unit: &Unit,
+        mark: &Mark,
+        summary: &Summary,
+    ) -> Result<(), WarehouseError> {
         let Tables { projects, top, .. } = unit.dataset.tables();
         let ts = sql_time(unit.ts);
         let rollups = &summary.rollups;
         self.load(projects, |mut rows| async {
             for row in &rollups.projects {
-                rows.prefix(&[&ts, &row.project, row.access.as_str(), &row.views.to_string()]);
+                rows.prefix(&[
+                    &ts,
+                    &row.project,
+                    row.access.as_str(),
+                    &row.views.to_string(),
+                ]);
                 if !rows.number(row.pages).await {
                     break;
                 }
@@ -285,13 +344,19 @@ impl Claim {
         })
         .await?;
         let Self { mut conn, server } = self;
-        close(&mut conn, unit, mark, summary).await.map_err(|error| server.explain(&error))?;
+        close(&mut conn, unit, mark, summary)
+            .await
+            .map_err(|error| server.explain(&error))?;
         let _ = conn.disconnect().await;
         Ok(())
     }
 
     /// Streams rows into a table, and makes sure that the server took each as it is.
-    async fn load<'a, F>(&mut self, table: &str, fill: impl FnOnce(Rows) -> F) -> Result<(), WarehouseError>
+    async fn load<'a, F>(
+        &mut self,
+        table: &str,
+        fill: impl FnOnce(Rows) -> F,
+    ) -> Result<(), WarehouseError>
     where
         F: Future<Output = Rows> + 'a,
     {
@@ -299,9 +364,14 @@ impl Claim {
         let stream = futures::stream::unfold(queue, |mut queue| async move {
             queue.recv().await.map(|bytes| (Ok(bytes), queue))
         });
-        self.conn.set_infile_handler(async move { Ok(stream.boxed()) });
+        self.conn
+            .set_infile_handler(async move { Ok(stream.boxed()) });
         // The text is UTF-8 by the time it is here; MariaDB need not look at it again.
-        let charset = if self.server.single_store { "utf8mb4" } else { "binary" };
+        let charset = if self.server.single_store {
+            "utf8mb4"
+        } else {
+            "binary"
+        };
         let sql = format!(
             "LOAD DATA LOCAL INFILE 'rows' INTO TABLE {table} CHARACTER SET {charset} \
              FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
@@ -315,19 +385,42 @@ impl Claim {
         loaded.map_err(|error| self.server.explain(&error))?;
         let (taken, warnings) = (self.conn.affected_rows(), self.conn.get_warnings());
         if taken != sent || warnings > 0 {
-            let what = format!("{table}: {sent} rows were sent, {taken} were taken, with {warnings} warnings");
-            return Err(self.server.error(what, "compare the table with sql/mysql", Class::TryAgain));
+            let what = format!(
+                "{table}: {sent} rows were sent, {taken} were taken, with {warnings} warnings"
+            );
+            return Err(self.server.error(
+                what,
+                "compare the table with sql/mysql",
+                Class::TryAgain,
+            ));
         }
         Ok(())
     }
 }
 
-async fn close(conn: &mut Conn, unit: &Unit, mark: &Mark, summary: &Summary) -> mysql_async::Result<()> {
+async fn close(
+    conn: &mut Conn,
+    unit: &Unit,
+    mark: &Mark,
+    summary: &Summary,
+) -> mysql_async::Result<()> {
     let source = unit.dataset.name();
     let (ts, now) = (sql_time(unit.ts), sql_time(Timestamp::now()));
-    conn.exec_drop("DELETE FROM ingest_rejects WHERE source = ? AND unit = ?", (source, &unit.name)).await?;
+    conn.exec_drop(
+        "DELETE FROM ingest_rejects WHERE source = ? AND unit = ?",
+        (source, &unit.name),
+    )
+    .await?;
     let rejects = summary.rejects.iter().map(|reject| {
-        (source, &unit.name, &ts, reject.line_no, &reject.line, &reject.reason, &now)
+        (
+            source,
+            &unit.name,
+            &ts,
+            reject.line_no,
+            &reject.line,
+            &reject.reason,
+            &now,
+        )
     });
     conn.exec_batch(
         "INSERT INTO ingest_rejects (source, unit, ts, line_no, line, reason, loaded_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -354,7 +447,12 @@ struct Rows {
 
 impl Rows {
     fn new(sender: Sender<Bytes>) -> Self {
-        Self { sender, buffer: Vec::with_capacity(CHUNK + 8192), prefix: Vec::new(), sent: 0 }
+        Self {
+            sender,
+            buffer: Vec::with_capacity(CHUNK + 8192),
+            prefix: Vec::new(),
+            sent: 0,
+        }
     }
 
     /// The columns that the rows to come share.
@@ -441,14 +539,24 @@ impl Server {
         let credentials = format!("check {} and {}", self.username_env, self.password_env);
         let (advice, class) = match server.code {
             1045 | 1698 => (credentials.as_str(), Class::Refused),
-            1044 | 1142 | 1227 | 1370 => {
-                ("grant the user SELECT, INSERT, UPDATE, DELETE, and CREATE for migrations", Class::Refused)
-            }
-            1049 => ("create the database, or correct spec.sinks[].singleStore.database", Class::BadConfig),
+            1044 | 1142 | 1227 | 1370 => (
+                "grant the user SELECT, INSERT, UPDATE, DELETE, and CREATE for migrations",
+                Class::Refused,
+            ),
+            1049 => (
+                "create the database, or correct spec.sinks[].singleStore.database",
+                Class::BadConfig,
+            ),
             1146 | 1054 => ("run `wikiingest-batch migrate` first", Class::BadConfig),
             1148 | 3948 | 4166 => ("set local_infile=ON on the server", Class::BadConfig),
-            1114 | 1021 | 1030 | 3 | 28 => ("make room on the server's disk, then run again", Class::TryAgain),
-            1205 | 1213 => ("another worker is loading the same unit; run again later", Class::TryAgain),
+            1114 | 1021 | 1030 | 3 | 28 => (
+                "make room on the server's disk, then run again",
+                Class::TryAgain,
+            ),
+            1205 | 1213 => (
+                "another worker is loading the same unit; run again later",
+                Class::TryAgain,
+            ),
             _ => ("look at the server, then run again", Class::TryAgain),
         };
         let mut error = self.error(what, advice, class);

@@ -15,8 +15,10 @@ impl Migration {
     /// Its statements: each ends with a `;` at the end of a line.
     pub fn statements(&self) -> impl Iterator<Item = String> + use<> {
         self.sql.split(";\n").filter_map(|statement| {
-            let lines: Vec<_> =
-                statement.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+            let lines: Vec<_> = statement
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("--"))
+                .collect();
             let statement = lines.join("\n").trim().to_owned();
             (!statement.is_empty()).then_some(statement)
         })
@@ -50,12 +52,18 @@ mod tests {
         statements
             .filter(|statement| statement.contains("TABLE IF NOT EXISTS"))
             .map(|statement| {
-                let table = statement.split_whitespace().skip_while(|word| *word != "EXISTS").nth(1);
+                let table = statement
+                    .split_whitespace()
+                    .skip_while(|word| *word != "EXISTS")
+                    .nth(1);
                 let columns = statement
                     .lines()
                     .skip(1)
                     .filter_map(|line| line.split_whitespace().next())
-                    .filter(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '`'))
+                    .filter(|word| {
+                        word.chars()
+                            .all(|c| c.is_ascii_lowercase() || c == '_' || c == '`')
+                    })
                     .map(|word| word.trim_matches('`').to_owned())
                     .collect();
                 (table.unwrap().to_owned(), columns)
@@ -67,7 +75,10 @@ mod tests {
     fn every_dialect_has_the_same_tables_and_columns() {
         let mysql = columns(MYSQL);
         assert_eq!(mysql.len(), 8);
-        assert_eq!(mysql[0].1, ["ts", "domain_code", "project", "access", "title", "views"]);
+        assert_eq!(
+            mysql[0].1,
+            ["ts", "domain_code", "project", "access", "title", "views"]
+        );
         assert_eq!(columns(SINGLESTORE), mysql);
         assert_eq!(columns(SQLITE), mysql);
     }

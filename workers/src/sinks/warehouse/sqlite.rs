@@ -12,7 +12,11 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{WarehouseError, schema, sql_time};
 use crate::{
-    batch::{dataset::{Dataset, Tables}, fetch::Mark, list::Unit},
+    batch::{
+        dataset::{Dataset, Tables},
+        fetch::Mark,
+        list::Unit,
+    },
     failure::Class,
     rows::{Batch, Summary},
     sinks::Held,
@@ -61,7 +65,10 @@ impl Sqlite {
             .connect_with(options)
             .await
             .map_err(|error| fail(&error))?;
-        Ok(Self { path: path.to_owned(), pool })
+        Ok(Self {
+            path: path.to_owned(),
+            pool,
+        })
     }
 
     /// Runs the steps that the file lacks; says which.
@@ -69,7 +76,9 @@ impl Sqlite {
     /// # Errors
     /// When the file cannot be written.
     pub async fn migrate(&self) -> Result<Vec<&'static str>, WarehouseError> {
-        self.try_migrate().await.map_err(|error| explain(&self.path)(&error))
+        self.try_migrate()
+            .await
+            .map_err(|error| explain(&self.path)(&error))
     }
 
     async fn try_migrate(&self) -> sqlx::Result<Vec<&'static str>> {
@@ -77,13 +86,19 @@ impl Sqlite {
         let ledger = "CREATE TABLE IF NOT EXISTS schema_migrations \
                       (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL)";
         sqlx::query(ledger).execute(&mut *transaction).await?;
-        let current: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM schema_migrations")
-            .fetch_one(&mut *transaction)
-            .await?;
+        let current: i64 =
+            sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM schema_migrations")
+                .fetch_one(&mut *transaction)
+                .await?;
         let mut run = Vec::new();
-        for migration in schema::SQLITE.iter().filter(|migration| migration.version > current) {
+        for migration in schema::SQLITE
+            .iter()
+            .filter(|migration| migration.version > current)
+        {
             for statement in migration.statements() {
-                sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+                sqlx::query(AssertSqlSafe(statement))
+                    .execute(&mut *transaction)
+                    .await?;
             }
             sqlx::query("INSERT INTO schema_migrations VALUES (?, ?, ?)")
                 .bind(migration.version)
@@ -101,20 +116,34 @@ impl Sqlite {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub async fn held(&self, dataset: Dataset, units: &[Unit]) -> Result<HashMap<String, Held>, WarehouseError> {
+    pub async fn held(
+        &self,
+        dataset: Dataset,
+        units: &[Unit],
+    ) -> Result<HashMap<String, Held>, WarehouseError> {
         let (Some(first), Some(last)) = (units.first(), units.last()) else {
             return Ok(HashMap::new());
         };
-        let rows = sqlx::query("SELECT unit, size, etag FROM ingest_ledger WHERE source = ? AND ts BETWEEN ? AND ?")
-            .bind(dataset.name())
-            .bind(sql_time(first.ts))
-            .bind(sql_time(last.ts))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(|error| explain(&self.path)(&error))?;
+        let rows = sqlx::query(
+            "SELECT unit, size, etag FROM ingest_ledger WHERE source = ? AND ts BETWEEN ? AND ?",
+        )
+        .bind(dataset.name())
+        .bind(sql_time(first.ts))
+        .bind(sql_time(last.ts))
+        .fetch_all(&self.pool)
+        .await
+        .map_err(|error| explain(&self.path)(&error))?;
         Ok(rows
             .iter()
-            .map(|row| (row.get(0), Held::Exactly(Mark { size: row.get(1), etag: row.get(2) })))
+            .map(|row| {
+                (
+                    row.get(0),
+                    Held::Exactly(Mark {
+                        size: row.get(1),
+                        etag: row.get(2),
+                    }),
+                )
+            })
             .collect())
     }
 
@@ -123,7 +152,9 @@ impl Sqlite {
     /// # Errors
     /// When another worker holds the file for too long, or it cannot be read.
     pub async fn claim(&self, unit: &Unit) -> Result<(Option<Held>, Claim), WarehouseError> {
-        self.try_claim(unit).await.map_err(|error| explain(&self.path)(&error))
+        self.try_claim(unit)
+            .await
+            .map_err(|error| explain(&self.path)(&error))
     }
 
     async fn try_claim(&self, unit: &Unit) -> sqlx::Result<(Option<Held>, Claim)> {
@@ -133,8 +164,19 @@ impl Sqlite {
             .bind(&unit.name)
             .fetch_optional(&mut *transaction)
             .await?;
-        let held = row.map(|row| Held::Exactly(Mark { size: row.get(0), etag: row.get(1) }));
-        Ok((held, Claim { path: self.path.clone(), transaction }))
+        let held = row.map(|row| {
+            Held::Exactly(Mark {
+                size: row.get(0),
+                etag: row.get(1),
+            })
+        });
+        Ok((
+            held,
+            Claim {
+                path: self.path.clone(),
+                transaction,
+            },
+        ))
     }
 }
 
@@ -143,24 +185,48 @@ impl Claim {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub async fn write(&mut self, unit: &Unit, batches: Receiver<Arc<Batch>>) -> Result<(), WarehouseError> {
+    pub async fn write(
+        &mut self,
+        unit: &Unit,
+        batches: Receiver<Arc<Batch>>,
+    ) -> Result<(), WarehouseError> {
         let path = self.path.clone();
-        replace(&mut self.transaction, unit, batches).await.map_err(|error| explain(&path)(&error))
+        replace(&mut self.transaction, unit, batches)
+            .await
+            .map_err(|error| explain(&path)(&error))
     }
 
     /// Writes the roll-ups, the rejects and the ledger, and commits.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub async fn commit(mut self, unit: &Unit, mark: &Mark, summary: &Summary) -> Result<(), WarehouseError> {
+    pub async fn commit(
+        mut self,
+        unit: &Unit,
+        mark: &Mark,
+        summary: &Summary,
+    ) -> Result<(), WarehouseError> {
         let fail = explain(&self.path);
-        close(&mut self.transaction, unit, mark, summary).await.map_err(|error| fail(&error))?;
-        self.transaction.commit().await.map_err(|error| fail(&error))
+        close(&mut self.transaction, unit, mark, summary)
+            .await
+            .map_err(|error| fail(&error))?;
+        self.transaction
+            .commit()
+            .await
+            .map_err(|error| fail(&error))
     }
 }
 
-async fn replace(connection: &mut SqliteConnection, unit: &Unit, mut batches: Receiver<Arc<Batch>>) -> sqlx::Result<()> {
-    let Tables { facts, projects, top } = unit.dataset.tables();
+async fn replace(
+    connection: &mut SqliteConnection,
+    unit: &Unit,
+    mut batches: Receiver<Arc<Batch>>,
+) -> sqlx::Result<()> {
+    let Tables {
+        facts,
+        projects,
+        top,
+    } = unit.dataset.tables();
     let ts = sql_time(unit.ts);
     for table in [facts, projects, top] {
         sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE ts = ?")))
@@ -170,15 +236,21 @@ async fn replace(connection: &mut SqliteConnection, unit: &Unit, mut batches: Re
     }
     while let Some(batch) = batches.recv().await {
         let rows: Vec<_> = batch.iter().collect();
-        insert(connection, facts, 6, &rows, |query, (domain, title, views)| {
-            query
-                .bind(ts.clone())
-                .bind(domain.code.clone())
-                .bind(domain.project.clone())
-                .bind(domain.access.as_str())
-                .bind((*title).to_owned())
-                .bind(*views)
-        })
+        insert(
+            connection,
+            facts,
+            6,
+            &rows,
+            |query, (domain, title, views)| {
+                query
+                    .bind(ts.clone())
+                    .bind(domain.code.clone())
+                    .bind(domain.project.clone())
+                    .bind(domain.access.as_str())
+                    .bind((*title).to_owned())
+                    .bind(*views)
+            },
+        )
         .await?;
     }
     Ok(())
@@ -196,26 +268,44 @@ async fn insert<T>(
 ) -> sqlx::Result<()> {
     let row = format!("({})", vec!["?"; columns].join(","));
     for chunk in rows.chunks(ROWS) {
-        let sql = format!("INSERT INTO {table} VALUES {}", vec![row.as_str(); chunk.len()].join(","));
+        let sql = format!(
+            "INSERT INTO {table} VALUES {}",
+            vec![row.as_str(); chunk.len()].join(",")
+        );
         let query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == ROWS);
-        chunk.iter().fold(query, &bind).execute(&mut *connection).await?;
+        chunk
+            .iter()
+            .fold(query, &bind)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }
 
-async fn close(connection: &mut SqliteConnection, unit: &Unit, mark: &Mark, summary: &Summary) -> sqlx::Result<()> {
+async fn close(
+    connection: &mut SqliteConnection,
+    unit: &Unit,
+    mark: &Mark,
+    summary: &Summary,
+) -> sqlx::Result<()> {
     let Tables { projects, top, .. } = unit.dataset.tables();
     let ts = sql_time(unit.ts);
     let now = sql_time(Timestamp::now());
     let source = unit.dataset.name();
-    insert(connection, projects, 5, &summary.rollups.projects, |query, row| {
-        query
-            .bind(ts.clone())
-            .bind(row.project.clone())
-            .bind(row.access.as_str())
-            .bind(row.views)
-            .bind(row.pages)
-    })
+    insert(
+        connection,
+        projects,
+        5,
+        &summary.rollups.projects,
+        |query, row| {
+            query
+                .bind(ts.clone())
+                .bind(row.project.clone())
+                .bind(row.access.as_str())
+                .bind(row.views)
+                .bind(row.pages)
+        },
+    )
     .await?;
     insert(connection, top, 5, &summary.rollups.top, |query, row| {
         query
@@ -231,16 +321,22 @@ async fn close(connection: &mut SqliteConnection, unit: &Unit, mark: &Mark, summ
         .bind(&unit.name)
         .execute(&mut *connection)
         .await?;
-    insert(connection, "ingest_rejects", 7, &summary.rejects, |query, row| {
-        query
-            .bind(source)
-            .bind(unit.name.clone())
-            .bind(ts.clone())
-            .bind(row.line_no)
-            .bind(row.line.clone())
-            .bind(row.reason.clone())
-            .bind(now.clone())
-    })
+    insert(
+        connection,
+        "ingest_rejects",
+        7,
+        &summary.rejects,
+        |query, row| {
+            query
+                .bind(source)
+                .bind(unit.name.clone())
+                .bind(ts.clone())
+                .bind(row.line_no)
+                .bind(row.line.clone())
+                .bind(row.reason.clone())
+                .bind(now.clone())
+        },
+    )
     .await?;
     sqlx::query("INSERT OR REPLACE INTO ingest_ledger (source, unit, ts, size, etag, rows, rejected, loaded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(source)
@@ -266,14 +362,29 @@ fn explain(path: &str) -> impl Fn(&sqlx::Error) -> WarehouseError + use<> {
         } else if what.contains("full") || what.contains("No space left") {
             ("make room on its disk, then run again", Class::TryAgain)
         } else if what.contains("locked") || what.contains("busy") {
-            ("another program keeps it locked; close that, or run again later", Class::TryAgain)
+            (
+                "another program keeps it locked; close that, or run again later",
+                Class::TryAgain,
+            )
         } else if what.contains("not a database") {
             ("the file is something else; name another", Class::BadConfig)
         } else if what.contains("unable to open") || what.contains("denied") {
-            ("check that the folder exists and may be written to", Class::BadConfig)
+            (
+                "check that the folder exists and may be written to",
+                Class::BadConfig,
+            )
         } else {
-            ("look at the file and its disk, then run again", Class::TryAgain)
+            (
+                "look at the file and its disk, then run again",
+                Class::TryAgain,
+            )
         };
-        WarehouseError { place: place.clone(), what, advice: Some(advice.to_owned()), class, contended: false }
+        WarehouseError {
+            place: place.clone(),
+            what,
+            advice: Some(advice.to_owned()),
+            class,
+            contended: false,
+        }
     }
 }

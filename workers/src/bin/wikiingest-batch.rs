@@ -1,0 +1,144 @@
+//! The batch worker: loads the dump files that are due, once each, and ends.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode as Process,
+    sync::Arc,
+};
+
+use clap::{Parser, Subcommand};
+use wikiingest_crds::worker::{ExitCode, WorkerConfig};
+use wikiingest_workers::{
+    batch::{events::Log, run},
+    failure::{Class, Classify, chain},
+    sinks::Sink,
+    telemetry::{self, LogFormat},
+};
+
+/// Where Kubernetes looks for a container's last words.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+/// Loads Wikimedia's dump files into a warehouse and a lake, each exactly once.
+///
+/// Secrets come in environment variables, WIKIINGEST_<SINK>_<KEY>, with <SINK> the sink's name in capitals (- as _) and
+/// <KEY> one of USERNAME, PASSWORD, CA_PEM, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN.
+///
+/// Exit codes: 0 done; 1 try again; 2 some units are not published yet; 64 the configuration is wrong; 77 the source or a
+/// sink refused.
+#[derive(Debug, Parser)]
+#[command(name = "wikiingest-batch", version, verbatim_doc_comment)]
+struct Cli {
+    /// How log lines look
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "WIKIINGEST_LOG_FORMAT"
+    )]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Load the units of the configuration's window that are due
+    Run {
+        /// The worker's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Where to write the report, beside standard output [default: /dev/termination-log where that exists]
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// Bring the configuration's databases to the current schema; may be run twice, or by two at once
+    Migrate {
+        /// The worker's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Process {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let code = if error.use_stderr() {
+                ExitCode::BadConfig
+            } else {
+                ExitCode::Done
+            };
+            return code.into();
+        }
+    };
+    telemetry::init(cli.log_format, "info");
+    let ended = match &cli.command {
+        Command::Run { config, report } => run_once(config, report.as_deref()).await,
+        Command::Migrate { config } => migrate(config).await,
+    };
+    ended
+        .unwrap_or_else(|Failure { class, text }| {
+            tracing::error!("{text}");
+            class.into()
+        })
+        .into()
+}
+
+/// What ends the program early.
+struct Failure {
+    class: Class,
+    text: String,
+}
+
+impl<E: Classify + std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            class: error.class(),
+            text: chain(&error),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<WorkerConfig, Failure> {
+    let fail = |what: String| Failure {
+        class: Class::BadConfig,
+        text: format!("configuration {}: {what}", path.display()),
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| fail(error.to_string()))
+}
+
+async fn run_once(config: &Path, report_path: Option<&Path>) -> Result<ExitCode, Failure> {
+    let config = read(config)?;
+    let written = run::run(&config, Arc::new(Log)).await;
+    let (message, code) = match &written {
+        Ok(report) => (
+            report.to_termination_message(),
+            ExitCode::from_code(report.exit_code).unwrap_or(ExitCode::TryAgain),
+        ),
+        Err(error) => (chain(error), error.class().into()),
+    };
+    let default = Path::new(TERMINATION_LOG);
+    if let Some(path) = report_path.or_else(|| default.exists().then_some(default))
+        && let Err(error) = std::fs::write(path, &message)
+    {
+        tracing::warn!(path = %path.display(), %error, "Report not written");
+    }
+    written?;
+    let _ = writeln!(std::io::stdout(), "{message}");
+    Ok(code)
+}
+
+async fn migrate(config: &Path) -> Result<ExitCode, Failure> {
+    for spec in &read(config)?.sinks {
+        let sink = Sink::open(spec).await?;
+        for step in sink.migrate().await? {
+            tracing::info!(sink = sink.name, step, "Schema brought forward");
+        }
+    }
+    Ok(ExitCode::Done)
+}
