@@ -153,7 +153,7 @@ impl Loader {
         let rollups = claims.iter().any(|(wants, _)| *wants);
         let mut writers = Vec::new();
         for (_, claim) in claims {
-            writers.push(claim.open(&mark).await?);
+            writers.push(claim.open(&mark)?);
         }
         self.pass(unit, download, writers, rollups).await
     }
@@ -179,7 +179,7 @@ impl Loader {
             limits: self.limits.clone(),
             rollups,
         };
-        let parsing = tokio::task::spawn_blocking(move || parser.read(incoming, outputs));
+        let parsing = tokio::task::spawn_blocking(move || parser.read(incoming, &outputs));
         let writing = futures::future::join_all(
             writers
                 .iter_mut()
@@ -261,7 +261,7 @@ impl Reader {
     fn read(
         self,
         incoming: mpsc::Receiver<Result<Bytes, FetchError>>,
-        outputs: Vec<mpsc::Sender<Arc<Batch>>>,
+        outputs: &[mpsc::Sender<Arc<Batch>>],
     ) -> Result<Summary, UnitError> {
         let name = || self.unit.name.clone();
         let scratch = |error: std::io::Error| UnitError::Scratch {
@@ -330,7 +330,8 @@ impl Reader {
         };
         let share = rejects.len() as f64 / lines.max(1) as f64;
         let too_many = rejects.len() > self.limits.max_rejected_lines as usize;
-        if !too_many && !(at_end && share > self.limits.max_rejected_share) {
+        let too_large_a_share = at_end && share > self.limits.max_rejected_share;
+        if !(too_many || too_large_a_share) {
             return Ok(());
         }
         Err(UnitError::TooManyRejects {

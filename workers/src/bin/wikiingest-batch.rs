@@ -21,8 +21,8 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// Loads Wikimedia's dump files into a warehouse and a lake, each exactly once.
 ///
-/// Secrets come in environment variables, WIKIINGEST_<SINK>_<KEY>, with <SINK> the sink's name in capitals (- as _) and
-/// <KEY> one of USERNAME, PASSWORD, CA_PEM, ACCESS_KEY_ID, SECRET_ACCESS_KEY, SESSION_TOKEN.
+/// Secrets come in environment variables, `WIKIINGEST_<SINK>_<KEY>`, with `<SINK>` the sink's name in capitals (- as _)
+/// and `<KEY>` one of `USERNAME`, `PASSWORD`, `CA_PEM`, `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY`, `SESSION_TOKEN`.
 ///
 /// Exit codes: 0 done; 1 try again; 2 some units are not published yet; 64 the configuration is wrong; 77 the source or a
 /// sink refused.

@@ -253,7 +253,7 @@ impl Claim {
     ///
     /// # Errors
     /// When the sink does not answer.
-    pub async fn open(self, mark: &Mark) -> Result<Writer, SinkError> {
+    pub fn open(self, mark: &Mark) -> Result<Writer, SinkError> {
         let Self {
             sink,
             unit,

@@ -108,31 +108,39 @@ impl Parser {
     /// When the roll-up's temporary file cannot be written.
     pub fn block(&mut self, block: &[u8]) -> std::io::Result<Batch> {
         // One check of the whole block is several times faster than one a line.
-        match simdutf8::basic::from_utf8(block) {
-            Ok(text) => {
-                let mut start = 0;
-                for end in memchr::memchr_iter(b'\n', block) {
-                    self.line(&text[start..end])?;
-                    start = end + 1;
-                }
-                if start < text.len() {
-                    self.line(&text[start..])?;
-                }
-            }
-            Err(_) => {
-                let block = block.strip_suffix(b"\n").unwrap_or(block);
-                for line in block.split(|byte| *byte == b'\n') {
-                    match std::str::from_utf8(line) {
-                        Ok(line) => self.line(line)?,
-                        Err(error) => {
-                            let at = error.valid_up_to();
-                            self.reject(line, format!("not UTF-8 from byte {} on", at + 1));
-                        }
-                    }
+        if let Ok(text) = simdutf8::basic::from_utf8(block) {
+            self.text(text)?;
+        } else {
+            self.line_by_line(block)?;
+        }
+        Ok(self.take())
+    }
+
+    fn text(&mut self, text: &str) -> std::io::Result<()> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
+            self.line(&text[start..end])?;
+            start = end + 1;
+        }
+        if start < text.len() {
+            self.line(&text[start..])?;
+        }
+        Ok(())
+    }
+
+    /// For a block in which some line is not UTF-8.
+    fn line_by_line(&mut self, block: &[u8]) -> std::io::Result<()> {
+        let block = block.strip_suffix(b"\n").unwrap_or(block);
+        for line in block.split(|byte| *byte == b'\n') {
+            match std::str::from_utf8(line) {
+                Ok(line) => self.line(line)?,
+                Err(error) => {
+                    let at = error.valid_up_to() + 1;
+                    self.reject(line, format!("not UTF-8 from byte {at} on"));
                 }
             }
         }
-        Ok(self.take())
+        Ok(())
     }
 
     /// Notes a line that is too long to be one.

@@ -27,23 +27,22 @@ impl Projects {
             self.slots.resize_with(id + 1, || None);
         }
         let slot = &mut self.slots[id];
-        let slot = match slot {
-            Some(slot) => slot,
-            None => {
-                let project = *self
-                    .numbers
-                    .entry(domain.project.clone())
-                    .or_insert_with(|| {
-                        self.names.push(domain.project.clone());
-                        u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX)
-                    });
-                slot.insert(Slot {
-                    project,
-                    access: domain.access,
-                    views: 0,
-                    pages: 0,
-                })
-            }
+        let slot = if let Some(slot) = slot {
+            slot
+        } else {
+            let project = *self
+                .numbers
+                .entry(domain.project.clone())
+                .or_insert_with(|| {
+                    self.names.push(domain.project.clone());
+                    u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX)
+                });
+            slot.insert(Slot {
+                project,
+                access: domain.access,
+                views: 0,
+                pages: 0,
+            })
         };
         slot.views += views;
         slot.pages += 1;

@@ -104,9 +104,9 @@ fn keep(list: &mut BinaryHeap<Ranked>, title: &str, views: i64) {
 }
 
 fn ranked(names: &[String], lists: Vec<BinaryHeap<Ranked>>) -> Vec<TopPage> {
-    let mut named: Vec<_> = names.iter().zip(lists).collect();
-    named.sort_by_key(|(name, _)| *name);
-    named
+    let mut projects: Vec<_> = names.iter().zip(lists).collect();
+    projects.sort_by_key(|(name, _)| *name);
+    projects
         .into_iter()
         .flat_map(|(name, list)| {
             let pages = list.into_sorted_vec().into_iter().zip(1..);

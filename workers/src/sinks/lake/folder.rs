@@ -11,6 +11,9 @@ use std::{
 use super::LakeError;
 use crate::failure::Class;
 
+/// How the hidden name of a file that is not whole ends.
+const PARTIAL: &str = ".tmp";
+
 /// A folder.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -101,7 +104,7 @@ impl Folder {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let partial = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
-            .suffix(".tmp")
+            .suffix(PARTIAL)
             .tempfile_in(dir)?;
         let (file, partial) = partial.into_parts();
         file.try_lock().map_err(io::Error::from)?;
@@ -120,7 +123,7 @@ impl Folder {
             .map_err(|error| self.explain(dir, error.to_string()))?;
         for name in files
             .iter()
-            .filter(|name| name.starts_with('.') && name.ends_with(".tmp"))
+            .filter(|name| name.starts_with('.') && name.ends_with(PARTIAL))
         {
             let path = self.root.join(dir).join(name);
             let abandoned = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());

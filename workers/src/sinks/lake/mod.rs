@@ -271,8 +271,8 @@ impl LakeWriter {
                 break;
             }
         }
-        let (upload, encoded) = encoder.finish().await;
-        match encoded {
+        let (upload, result) = encoder.finish().await;
+        match result {
             Ok(()) => self.upload = upload,
             Err(error) => {
                 // An upload that failed by itself knows better why.

@@ -98,7 +98,7 @@ impl S3 {
             .max_keys(1)
             .send()
             .await
-            .map_err(|error| s3.explain("", error))?;
+            .map_err(|error| s3.explain("", &error))?;
         Ok(s3)
     }
 
@@ -114,7 +114,7 @@ impl S3 {
         }
     }
 
-    fn explain<E, R>(&self, key: &str, error: SdkError<E, R>) -> LakeError
+    fn explain<E, R>(&self, key: &str, error: &SdkError<E, R>) -> LakeError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
         R: std::fmt::Debug + 'static,
@@ -144,7 +144,7 @@ impl S3 {
         };
         let what = match error.message() {
             Some(message) => format!("{code}: {message}"),
-            None => chain(&error),
+            None => chain(error),
         };
         self.place(key, what, &advice, class)
     }
@@ -160,7 +160,7 @@ impl S3 {
             .send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| self.explain(prefix, error))?;
+            let page = page.map_err(|error| self.explain(prefix, &error))?;
             let names = page.contents().iter().filter_map(|object| object.key());
             keys.extend(
                 names
@@ -179,7 +179,7 @@ impl S3 {
             .key(self.full(key))
             .send()
             .await;
-        deleted.map(drop).map_err(|error| self.explain(key, error))
+        deleted.map(drop).map_err(|error| self.explain(key, &error))
     }
 
     fn full(&self, key: &str) -> String {
@@ -191,7 +191,7 @@ impl S3 {
             s3: self.clone(),
             key: key.to_owned(),
             buffer: Vec::new(),
-            upload_id: None,
+            multipart: None,
             parts: Vec::new(),
             runtime: Handle::current(),
             failed: None,
@@ -216,7 +216,7 @@ impl S3 {
                 .set_upload_id_marker(marker.1.take())
                 .send()
                 .await
-                .map_err(|error| self.explain(prefix, error))?;
+                .map_err(|error| self.explain(prefix, &error))?;
             let old = Timestamp::now().as_second() - ABANDONED_AFTER_SECONDS;
             for upload in page.uploads() {
                 let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else {
@@ -262,7 +262,7 @@ pub struct Upload {
     s3: S3,
     key: String,
     buffer: Vec<u8>,
-    upload_id: Option<String>,
+    multipart: Option<String>,
     parts: Vec<CompletedPart>,
     runtime: Handle,
     failed: Option<LakeError>,
@@ -300,19 +300,18 @@ impl Upload {
     async fn part(&mut self) -> Result<(), LakeError> {
         let S3 { client, bucket, .. } = &self.s3;
         let key = self.s3.full(&self.key);
-        let id = match &self.upload_id {
-            Some(id) => id.clone(),
-            None => {
-                let created = client
-                    .create_multipart_upload()
-                    .bucket(bucket)
-                    .key(&key)
-                    .send()
-                    .await;
-                let created = created.map_err(|error| self.s3.explain(&self.key, error))?;
-                let id = created.upload_id().unwrap_or_default().to_owned();
-                self.upload_id.insert(id).clone()
-            }
+        let id = if let Some(id) = &self.multipart {
+            id.clone()
+        } else {
+            let created = client
+                .create_multipart_upload()
+                .bucket(bucket)
+                .key(&key)
+                .send()
+                .await;
+            let created = created.map_err(|error| self.s3.explain(&self.key, &error))?;
+            let id = created.upload_id().unwrap_or_default().to_owned();
+            self.multipart.insert(id).clone()
         };
         let number = i32::try_from(self.parts.len() + 1).unwrap_or(i32::MAX);
         let sent = client
@@ -324,7 +323,7 @@ impl Upload {
             .body(ByteStream::from(std::mem::take(&mut self.buffer)))
             .send()
             .await
-            .map_err(|error| self.s3.explain(&self.key, error))?;
+            .map_err(|error| self.s3.explain(&self.key, &error))?;
         self.parts.push(
             CompletedPart::builder()
                 .part_number(number)
@@ -360,7 +359,7 @@ impl Upload {
     }
 
     async fn try_complete(&mut self) -> Result<(), LakeError> {
-        if self.upload_id.is_none() {
+        if self.multipart.is_none() {
             let S3 { client, bucket, .. } = &self.s3;
             let body = ByteStream::from(std::mem::take(&mut self.buffer));
             let put = client
@@ -373,7 +372,7 @@ impl Upload {
                 .send()
                 .await
                 .map(drop)
-                .map_err(|error| self.s3.explain(&self.key, error));
+                .map_err(|error| self.s3.explain(&self.key, &error));
         }
         if !self.buffer.is_empty() {
             self.part().await?;
@@ -386,17 +385,17 @@ impl Upload {
             .complete_multipart_upload()
             .bucket(bucket)
             .key(self.s3.full(&self.key))
-            .set_upload_id(self.upload_id.clone())
+            .set_upload_id(self.multipart.clone())
             .if_none_match("*")
             .multipart_upload(parts)
             .send()
             .await
             .map(drop)
-            .map_err(|error| self.s3.explain(&self.key, error))
+            .map_err(|error| self.s3.explain(&self.key, &error))
     }
 
     pub(super) async fn abort(self) {
-        if let Some(id) = &self.upload_id {
+        if let Some(id) = &self.multipart {
             self.s3.abort(&self.s3.full(&self.key), id).await;
         }
     }

@@ -169,7 +169,7 @@ impl Mysql {
             match self.try_claim(unit).await {
                 // Another worker is loading this very unit.
                 Err(error) if error.contended => {
-                    tokio::time::sleep(Duration::from_millis(200)).await
+                    tokio::time::sleep(Duration::from_millis(200)).await;
                 }
                 settled => return settled,
             }
