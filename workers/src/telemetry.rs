@@ -1,5 +1,7 @@
-//! Logs, and what a process sets up once.
+//! Logs, signals, and what a process sets up once.
 
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -28,4 +30,32 @@ pub fn init(format: LogFormat, default: &str) {
 pub fn install_crypto() {
     // An error means that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Cancelled by the first SIGTERM or SIGINT; a second one ends the process at once.
+#[must_use]
+pub fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::warn!("Signals cannot be listened to; stopping will not be clean");
+        return stop;
+    };
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        for code in [None, Some(130)] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if let Some(code) = code {
+                std::process::exit(code);
+            }
+            tracing::info!("Stopping; once more to stop at once");
+            stopped.cancel();
+        }
+    });
+    stop
 }

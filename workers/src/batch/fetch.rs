@@ -11,11 +11,12 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use reqwest::{
-    Client, Method, Response, StatusCode,
+    Client, Method, RequestBuilder, Response, StatusCode,
     header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER},
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 use wikiingest_crds::worker::Limits;
 
 use super::events::{Event, Observer};
@@ -71,6 +72,9 @@ pub enum FetchError {
         /// Its status.
         status: u16,
     },
+    /// Somebody asked the run to end.
+    #[error("stopped before it was done; nothing of it was kept, and the next run begins it anew")]
+    Stopped,
     /// The file was replaced during the download.
     #[error("{url}: changed upstream while it was read; the next run takes the new one")]
     Changed {
@@ -139,6 +143,7 @@ pub struct Fetch {
     limits: Limits,
     permits: Arc<Semaphore>,
     observer: Arc<dyn Observer>,
+    stop: CancellationToken,
 }
 
 impl std::fmt::Debug for Fetch {
@@ -160,7 +165,8 @@ enum Attempt {
 }
 
 impl Fetch {
-    /// A client for the host at `base_url`, which introduces itself with `contact`.
+    /// A client for the host at `base_url`, which introduces itself with `contact`. Once `stop`
+    /// is cancelled, whatever is under way ends with [`FetchError::Stopped`].
     ///
     /// # Errors
     /// When the contact cannot stand in a header.
@@ -169,6 +175,7 @@ impl Fetch {
         contact: &str,
         limits: &Limits,
         observer: Arc<dyn Observer>,
+        stop: CancellationToken,
     ) -> Result<Self, FetchError> {
         crate::telemetry::install_crypto();
         let agent = format!("wikiingest/{} ({contact})", env!("CARGO_PKG_VERSION"));
@@ -190,6 +197,7 @@ impl Fetch {
             limits: limits.clone(),
             permits: Arc::new(Semaphore::new(connections)),
             observer,
+            stop,
         })
     }
 
@@ -260,6 +268,13 @@ impl Fetch {
         })
     }
 
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, FetchError> {
+        self.stop
+            .run_until_cancelled(work)
+            .await
+            .ok_or(FetchError::Stopped)
+    }
+
     fn tries(&self, url: &str) -> Tries {
         Tries {
             url: url.to_owned(),
@@ -285,7 +300,7 @@ impl Fetch {
                 .client
                 .request(method.clone(), url)
                 .headers(headers.clone());
-            match judge(url, request.send().await).await? {
+            match self.unless_stopped(attempt(url, request)).await?? {
                 Attempt::Answer(response) => return Ok((response, permit)),
                 Attempt::Again { why, wait, status } => {
                     drop(permit);
@@ -296,8 +311,8 @@ impl Fetch {
     }
 }
 
-async fn judge(url: &str, sent: reqwest::Result<Response>) -> Result<Attempt, FetchError> {
-    let response = match sent {
+async fn attempt(url: &str, request: RequestBuilder) -> Result<Attempt, FetchError> {
+    let response = match request.send().await {
         Ok(response) => response,
         Err(error) => {
             return Ok(Attempt::Again {
@@ -387,8 +402,7 @@ impl Tries {
             wait.as_secs_f64()
         );
         fetch.observer.on(&Event::Waiting { why: &why });
-        tokio::time::sleep(wait).await;
-        Ok(())
+        fetch.unless_stopped(tokio::time::sleep(wait)).await
     }
 }
 
@@ -414,7 +428,7 @@ impl Download {
                 self.resume().await?;
                 continue;
             };
-            match response.chunk().await {
+            match self.fetch.unless_stopped(response.chunk()).await? {
                 Ok(Some(bytes)) => {
                     self.read += bytes.len() as u64;
                     if !bytes.is_empty() && self.tries.failed > 0 {

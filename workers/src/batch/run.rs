@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{
     SourceKind,
     worker::{ExitCode, FailedUnit, Report, ReportWindow, Window, WorkerConfig},
@@ -51,12 +52,17 @@ impl Classify for RunError {
     }
 }
 
-/// Loads what is due in the configuration's window.
+/// Loads what is due in the configuration's window, until `stop` is cancelled: what is under way
+/// is then undone, and the report says [`ExitCode::TryAgain`].
 ///
 /// # Errors
 /// When the run could not begin: a sink is down, or the host cannot be listed. Units that fail
 /// are in the report.
-pub async fn run(config: &WorkerConfig, observer: Arc<dyn Observer>) -> Result<Report, RunError> {
+pub async fn run(
+    config: &WorkerConfig,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<Report, RunError> {
     let began = Instant::now();
     let now = Timestamp::now();
     let source = &config.source;
@@ -66,6 +72,7 @@ pub async fn run(config: &WorkerConfig, observer: Arc<dyn Observer>) -> Result<R
         &config.contact,
         &config.limits,
         Arc::clone(&observer),
+        stop,
     )?;
     let sinks = open(config).await?;
     let (from, to) = bounds(&config.window, now);
@@ -257,6 +264,10 @@ impl Tally {
                 observer.on(&Event::Skipped { unit });
                 self.skipped += 1;
                 false
+            }
+            Err(error @ UnitError::Fetch(FetchError::Stopped)) => {
+                self.class = self.class.max(Some(error.class()));
+                true
             }
             Err(error) => {
                 let text = chain(&error);

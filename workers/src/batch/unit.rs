@@ -191,15 +191,29 @@ impl Loader {
             parsing,
             writing
         );
-        let summary = parsed.map_err(|error| UnitError::Stage {
-            name: unit.name.clone(),
-            what: error.to_string(),
-        })??;
+        let parsed = parsed.unwrap_or_else(|error| {
+            Err(UnitError::Stage {
+                name: unit.name.clone(),
+                what: error.to_string(),
+            })
+        });
+        let summary = match parsed {
+            Ok(summary) => summary,
+            Err(error) => {
+                for writer in writers {
+                    writer.abort().await;
+                }
+                return Err(error);
+            }
+        };
         let mut failed = None;
         for (writer, written) in writers.into_iter().zip(written) {
             let committed = match written {
                 Ok(()) => writer.commit(&summary).await,
-                Err(error) => Err(error),
+                Err(error) => {
+                    writer.abort().await;
+                    Err(error)
+                }
             };
             if let Err(error) = committed {
                 failed.get_or_insert(error);

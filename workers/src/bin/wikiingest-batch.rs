@@ -114,7 +114,7 @@ fn read(path: &Path) -> Result<WorkerConfig, Failure> {
 
 async fn run_once(config: &Path, report_path: Option<&Path>) -> Result<ExitCode, Failure> {
     let config = read(config)?;
-    let written = run::run(&config, Arc::new(Log)).await;
+    let written = run::run(&config, Arc::new(Log), telemetry::stop_on_signal()).await;
     let (message, code) = match &written {
         Ok(report) => (
             report.to_termination_message(),

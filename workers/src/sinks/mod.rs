@@ -336,4 +336,11 @@ impl Writer {
             Opened::Lake(writer) => writer.commit(summary).await.map_err(lake_error(&sink)),
         }
     }
+    /// Undoes what was written. A database does so by itself when its connection goes; so does a
+    /// folder when its file does.
+    pub async fn abort(self) {
+        if let Opened::Lake(writer) = self.opened {
+            writer.abort().await;
+        }
+    }
 }

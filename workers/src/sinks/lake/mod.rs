@@ -306,24 +306,28 @@ impl LakeWriter {
         let Some(upload) = self.upload.take() else {
             return Ok(());
         };
-        if !summary.rejects.is_empty() {
-            let key = object(REJECTS, &self.unit, &self.mark);
-            let mut rejects = self.lake.upload(&key)?;
-            encode::rejects(&mut rejects, &self.unit, summary)
-                .map_err(|error| self.explain(&error))?;
-            rejects.complete().await?;
+        if let Err(error) = self.commit_rejects(summary).await {
+            upload.abort().await;
+            return Err(error);
         }
         upload.complete().await?;
         self.lake.keep_only(&self.unit, &self.mark).await
     }
-}
 
-impl Drop for LakeWriter {
-    fn drop(&mut self) {
-        if let (Some(upload @ Upload::S3(_)), Ok(runtime)) =
-            (self.upload.take(), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(upload.abort());
+    async fn commit_rejects(&self, summary: &Summary) -> Result<(), LakeError> {
+        if summary.rejects.is_empty() {
+            return Ok(());
+        }
+        let key = object(REJECTS, &self.unit, &self.mark);
+        let mut rejects = self.lake.upload(&key)?;
+        encode::rejects(&mut rejects, &self.unit, summary).map_err(|error| self.explain(&error))?;
+        rejects.complete().await
+    }
+
+    /// Gives the object up.
+    pub async fn abort(self) {
+        if let Some(upload) = self.upload {
+            upload.abort().await;
         }
     }
 }
