@@ -13,6 +13,7 @@ for path in sys.argv[1:]:
         title, count, _ = rest.rsplit(" ", 2)
         if len(title) > 1 and title[0] == title[-1] == '"':  # Spark's quoting
             title = re.sub(r"\\(.)", r"\1", title[1:-1])
+        domain = "" if domain == '""' else domain  # how Spark writes nothing
         rows += 1
         views += int(count)
         crc += zlib.crc32(f"{domain}\t{title}\t{count}".encode())

@@ -116,7 +116,9 @@ fn end_on_signals() -> Result<()> {
 
 fn serve() -> Result<()> {
     install::debian(install::FOR_TESTS)?;
-    let python = install::python(&steps::Workspace::find()?.e2e().join("requirements.txt"))?;
+    let e2e = steps::Workspace::find()?.e2e();
+    let python = install::python(&e2e.join("requirements.txt"))?;
+    let spark = install::python(&e2e.join("requirements-spark.txt"))?;
     let mariadb = MariaDb::start(Durability::Full)?;
     mariadb.sql("CREATE DATABASE wikimedia")?;
     let s3 = S3::start(&python.program("weed"))?;
@@ -137,7 +139,7 @@ fn serve() -> Result<()> {
     export("WIKIINGEST_LAKE_ACCESS_KEY_ID", s3::ACCESS_KEY_ID);
     export("WIKIINGEST_LAKE_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY);
     say!("\nFor a suite: cargo test --workspace --features wikiingest-e2e/servers --test right");
-    for (name, value) in steps::environment(&mariadb, &s3, &python) {
+    for (name, value) in steps::environment(&mariadb, &s3, &python, &spark) {
         export(name, &value);
     }
     say!("\nCtrl-C ends both and removes their data.");
@@ -160,7 +162,7 @@ fn everything() -> Result<()> {
     install::debian(install::FOR_BENCHES)?;
     let e2e = steps::Workspace::find()?.e2e();
     install::python(&e2e.join("requirements.txt"))?;
-    install::spark(&e2e)?;
+    install::python(&e2e.join("requirements-spark.txt"))?;
     install::cargo_deny()?;
     say!("all there");
     Ok(())

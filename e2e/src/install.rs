@@ -34,6 +34,8 @@ pub const FOR_TESTS: &[Program] = &[
     program("mariadb-install-db", "mariadb-server-core"),
     program("mariadb", "mariadb-client"),
     program("python3", "python3"),
+    // For Spark, one of the readers.
+    program("java", "default-jre-headless"),
 ];
 
 /// What the benches compare with.
@@ -153,17 +155,6 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// The environment with Spark, where there is a Java to run it with.
-///
-/// # Errors
-/// If pip fails.
-pub fn spark(e2e: &Path) -> Result<Option<Python>> {
-    if find("java").is_none() {
-        return Ok(None);
-    }
-    python(&e2e.join("requirements-spark.txt")).map(Some)
 }
 
 const DENY_VERSION: &str = "0.20.2";

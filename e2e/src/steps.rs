@@ -225,7 +225,7 @@ impl Step {
 fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
     install::debian(install::FOR_TESTS)?;
     let python = install::python(&workspace.e2e().join("requirements.txt"))?;
-    let spark = install::spark(&workspace.e2e())?;
+    let spark = install::python(&workspace.e2e().join("requirements-spark.txt"))?;
     // As `cargo test --workspace` builds them, so that nothing is compiled twice.
     stream(&mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
     let mariadb = MariaDb::start(Durability::Full)?;
@@ -243,10 +243,7 @@ fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
     suites
         .arg("--")
         .args(tests)
-        .envs(environment(&mariadb, &s3, &python));
-    if let Some(spark) = spark {
-        suites.env("WIKIINGEST_E2E_SPARK_PYTHON", spark.interpreter());
-    }
+        .envs(environment(&mariadb, &s3, &python, &spark));
     stream(&mut suites)
 }
 
@@ -255,7 +252,8 @@ pub(crate) fn environment(
     mariadb: &MariaDb,
     s3: &S3,
     python: &Python,
-) -> [(&'static str, String); 4] {
+    spark: &Python,
+) -> [(&'static str, String); 5] {
     [
         ("WIKIINGEST_E2E", "1".to_owned()),
         ("WIKIINGEST_E2E_MARIADB_PORT", mariadb.port().to_string()),
@@ -263,6 +261,10 @@ pub(crate) fn environment(
         (
             "WIKIINGEST_E2E_PYTHON",
             python.interpreter().display().to_string(),
+        ),
+        (
+            "WIKIINGEST_E2E_SPARK_PYTHON",
+            spark.interpreter().display().to_string(),
         ),
     ]
 }

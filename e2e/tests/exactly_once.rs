@@ -16,6 +16,8 @@ use wikiingest_e2e::servers::replay::Options;
 
 const BOTH: [Stores; 2] = [Stores::Servers, Stores::Embedded];
 const KILLS: u32 = 50;
+/// A moment of a few milliseconds may be missed; not so often.
+const TRIES: u32 = 20;
 /// Every so many kills hit a run with an hour that takes several parts to upload.
 const BIG_EVERY: u32 = 10;
 
@@ -89,40 +91,42 @@ fn a_worker_killed_at_any_of_fifty_moments_loses_and_doubles_nothing_in_sqlite_a
     kill_at_random_moments(Stores::Embedded);
 }
 
-/// Kills a run at the moment when `at` holds; a run to the end must then put everything right.
-fn kill_when(stores: Stores, at: impl Fn(&World) -> bool) {
-    let world = big(stores);
-    let killed = worker::start(&world.env, &world.whole()).kill_when(|| at(&world));
-    assert!(killed.is_some(), "{stores:?}: the moment never came");
-    assert!(
-        at(&world),
-        "{stores:?}: the kill came too late to leave anything behind"
-    );
-    let _ = world.run().expect(0);
-    world.check();
+/// Kills a run at the moment when `at` holds, again if the kill came too late to leave behind what `left` tells; a run
+/// to the end must then put everything right.
+fn kill_when(stores: Stores, at: impl Fn(&World) -> bool, left: impl Fn(&World) -> bool) {
+    for _ in 0..TRIES {
+        let world = big(stores);
+        let killed = worker::start(&world.env, &world.whole()).kill_when(|| at(&world));
+        if killed.is_none() || !left(&world) {
+            continue;
+        }
+        let _ = world.run().expect(0);
+        world.check();
+        return;
+    }
+    panic!("{stores:?}: {TRIES} kills all came too late to leave anything behind");
 }
 
 #[test]
 fn what_a_killed_worker_had_half_written_to_the_lake_is_removed() {
+    let half_written = |world: &World| !world.lake.unfinished().is_empty();
     for stores in BOTH {
-        kill_when(stores, |world| !world.lake.unfinished().is_empty());
+        kill_when(stores, half_written, half_written);
     }
 }
 
 #[test]
 fn an_object_that_a_killed_worker_finished_without_its_ledger_row_is_neither_lost_nor_doubled() {
+    let objects = |world: &World| {
+        let all = world.lake.objects();
+        all.len() - world.lake.unfinished().len().min(all.len())
+    };
     for stores in BOTH {
-        kill_when(stores, |world| {
-            let is_object =
-                |name: &String| name.contains("/dt=") && !world.lake.unfinished().contains(name);
-            let objects = world
-                .lake
-                .objects()
-                .iter()
-                .filter(|name| is_object(name))
-                .count() as u64;
-            objects > world.warehouse.number("SELECT COUNT(*) FROM ingest_ledger")
-        });
+        kill_when(
+            stores,
+            |world| objects(world) == 2,
+            |world| world.warehouse.number("SELECT COUNT(*) FROM ingest_ledger") < 2,
+        );
     }
 }
 

@@ -271,16 +271,9 @@ fn duckdb_polars_and_pyarrow_open_the_lake_with_the_right_types() {
 #[test]
 fn spark_opens_the_lake_with_the_right_types() {
     let (world, expected) = lake_of_page_views();
-    let Some(spark) = &world.env.spark else {
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: there is no java to run Spark with"
-        );
-        return;
-    };
     let copy = world.lake.table("pageviews_hourly");
     assert_eq!(
-        opens(spark, "spark", &copy.table, expected),
+        opens(&world.env.spark, "spark", &copy.table, expected),
         typed("timestamp", "string", "bigint", Some("date"))
     );
 }

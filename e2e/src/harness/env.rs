@@ -13,8 +13,8 @@ pub struct Env {
     pub s3: String,
     /// A Python with the readers.
     pub python: PathBuf,
-    /// A Python with Spark, where there is a Java.
-    pub spark: Option<PathBuf>,
+    /// A Python with Spark.
+    pub spark: PathBuf,
     /// More real samples, laid out as `pageviews/*.gz` and `pagecounts/*.gz`.
     pub real_data: Option<PathBuf>,
     /// The programs under test.
@@ -36,7 +36,7 @@ impl Env {
                 .expect("WIKIINGEST_E2E_MARIADB_PORT is a port"),
             s3: var("S3"),
             python: var("PYTHON").into(),
-            spark: std::env::var_os("WIKIINGEST_E2E_SPARK_PYTHON").map(PathBuf::from),
+            spark: var("SPARK_PYTHON").into(),
             real_data: std::env::var_os("WIKIINGEST_REAL_DATA").map(PathBuf::from),
             binaries: Binaries::beside_this_program().expect("the programs under test"),
         }

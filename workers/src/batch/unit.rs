@@ -197,37 +197,41 @@ impl Loader {
                 what: error.to_string(),
             })
         });
-        let summary = match parsed {
+        let written: Result<Vec<()>, SinkError> = written.into_iter().collect();
+        // What the parser says comes first: sinks of a broken file saw an early end, no error.
+        let summary = match parsed.and_then(|summary| Ok(written.map(|_| summary)?)) {
             Ok(summary) => summary,
             Err(error) => {
-                for writer in writers {
-                    writer.abort().await;
-                }
+                abort(writers).await;
                 return Err(error);
             }
         };
-        let mut failed = None;
-        for (writer, written) in writers.into_iter().zip(written) {
-            let committed = match written {
-                Ok(()) => writer.commit(&summary).await,
-                Err(error) => {
-                    writer.abort().await;
-                    Err(error)
-                }
-            };
-            if let Err(error) = committed {
-                failed.get_or_insert(error);
-            }
-        }
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
+        commit(writers, &summary).await?;
         let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
         Ok(Outcome::Loaded {
             rows: summary.rows,
             rejected,
             bytes,
         })
+    }
+}
+
+/// Lakes first: a row of a warehouse's ledger then says that the unit is in every sink.
+async fn commit(mut writers: Vec<Writer>, summary: &Summary) -> Result<(), SinkError> {
+    writers.sort_by_key(Writer::has_ledger);
+    let mut writers = writers.into_iter();
+    while let Some(writer) = writers.next() {
+        if let Err(error) = writer.commit(summary).await {
+            abort(writers).await;
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+async fn abort(writers: impl IntoIterator<Item = Writer>) {
+    for writer in writers {
+        writer.abort().await;
     }
 }
 

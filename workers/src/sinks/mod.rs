@@ -313,6 +313,12 @@ impl Writer {
         }
     }
 
+    /// Whether the sink has the table that tells which units have landed.
+    #[must_use]
+    pub fn has_ledger(&self) -> bool {
+        !matches!(self.opened, Opened::Lake(_))
+    }
+
     /// Makes the unit visible.
     ///
     /// # Errors
