@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, StringArray};
+use arrow::{
+    array::{Array, StringArray},
+    buffer::ScalarBuffer,
+};
 
 /// How a page was read, as far as a dump's domain code tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,7 +64,7 @@ pub struct Batch {
     /// Page titles, underscores for spaces, as published (unquoted).
     pub titles: StringArray,
     /// Views in the hour.
-    pub views: Vec<i64>,
+    pub views: ScalarBuffer<i64>,
 }
 
 impl Batch {
@@ -78,7 +81,7 @@ impl Batch {
             .iter()
             .flat_map(|run| std::iter::repeat_n(&run.domain, run.rows));
         domains
-            .zip(&self.views)
+            .zip(self.views.iter())
             .enumerate()
             .map(|(row, (domain, views))| (domain, self.titles.value(row), *views))
     }

@@ -231,11 +231,20 @@ impl Parser {
         });
     }
 
+    /// The rows gathered, leaving room for as many again: blocks are alike, and growing by
+    /// doubling costs more than filling.
     fn take(&mut self) -> Batch {
+        let (rows, bytes) = (self.views.len(), self.titles.values_slice().len());
+        let more = |length: usize| length + length / 8;
+        let mut titles = std::mem::replace(
+            &mut self.titles,
+            StringBuilder::with_capacity(more(rows), more(bytes)),
+        );
+        let views = std::mem::replace(&mut self.views, Vec::with_capacity(more(rows)));
         Batch {
             runs: std::mem::take(&mut self.runs),
-            titles: self.titles.finish(),
-            views: std::mem::take(&mut self.views),
+            titles: titles.finish(),
+            views: views.into(),
         }
     }
 }

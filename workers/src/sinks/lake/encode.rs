@@ -41,7 +41,7 @@ use super::{
 };
 use crate::{
     batch::{fetch::Mark, list::Unit},
-    rows::{Batch, Summary},
+    rows::{Batch, Domain, Summary},
 };
 
 /// Batches between the parser and the encoder, and between the encoder's threads.
@@ -126,11 +126,14 @@ fn properties(unit: &Unit, mark: &Mark, zstd: i32) -> WriterProperties {
         .to_vec();
     let note =
         |key: &str, value: &str| KeyValue::new(format!("wikiingest.{key}"), value.to_owned());
-    let title = ColumnPath::from("title");
+    let (ts, title) = (ColumnPath::from("ts"), ColumnPath::from("title"));
     WriterProperties::builder()
         .set_created_by(concat!("wikiingest ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(compression(zstd))
         .set_statistics_enabled(EnabledStatistics::Page)
+        // One value throughout: differences of nothing, cheaper than looking it up row by row.
+        .set_column_dictionary_enabled(ts.clone(), false)
+        .set_column_encoding(ts, Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(title.clone(), false)
         .set_column_encoding(title, Encoding::DELTA_BYTE_ARRAY)
         .set_max_row_group_row_count(None)
@@ -162,6 +165,7 @@ fn encode(
         Arc::new(properties),
     )?;
     let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
+    let mut columns = Columns::new(micros);
     let mut order = Order::default();
     let mut steps = Vec::new();
     let mut group: Option<Group> = None;
@@ -183,7 +187,7 @@ fn encode(
                             file.flushed_row_groups().len(),
                         )?),
                     };
-                    open.add(&batch, micros)?;
+                    open.add(&columns.of(&batch)?)?;
                 }
                 Step::EndOfGroup => {
                     if let Some(done) = group.take() {
@@ -204,7 +208,7 @@ struct Group {
     schema: SchemaRef,
     /// All columns but the titles.
     columns: Vec<(usize, ArrowColumnWriter)>,
-    titles: std_mpsc::SyncSender<Arc<Batch>>,
+    titles: std_mpsc::SyncSender<ArrayRef>,
     title_thread: std::thread::JoinHandle<Result<ArrowColumnChunk, ParquetError>>,
 }
 
@@ -220,11 +224,10 @@ impl Group {
             .enumerate()
             .collect();
         let (_, mut writer) = columns.remove(TITLE);
-        let (titles, queue) = std_mpsc::sync_channel::<Arc<Batch>>(QUEUE);
+        let (titles, queue) = std_mpsc::sync_channel::<ArrayRef>(QUEUE);
         let field = schema.field(TITLE).clone();
         let title_thread = std::thread::spawn(move || {
-            for batch in queue {
-                let titles: ArrayRef = Arc::new(batch.titles.clone());
+            for titles in queue {
                 for leaf in compute_leaves(&field, &titles)? {
                     writer.write(&leaf)?;
                 }
@@ -239,12 +242,11 @@ impl Group {
         })
     }
 
-    fn add(&mut self, batch: &Arc<Batch>, micros: i64) -> Result<(), EncodeError> {
+    fn add(&mut self, columns: &[ArrayRef; 6]) -> Result<(), EncodeError> {
         // When the other thread has failed, joining it tells why.
-        let _ = self.titles.send(Arc::clone(batch));
+        let _ = self.titles.send(Arc::clone(&columns[TITLE]));
         for (index, writer) in &mut self.columns {
-            let column = column(*index, batch, micros)?;
-            for leaf in compute_leaves(self.schema.field(*index), &column)? {
+            for leaf in compute_leaves(self.schema.field(*index), &columns[*index])? {
                 writer.write(&leaf)?;
             }
         }
@@ -279,27 +281,49 @@ impl Group {
     }
 }
 
-/// A column of a batch, by its place in [`schema`].
-fn column(index: usize, batch: &Batch, micros: i64) -> Result<ArrayRef, EncodeError> {
-    let of_domain = |text: fn(&crate::rows::Domain) -> &str| -> Result<ArrayRef, EncodeError> {
-        let mut keys = Vec::with_capacity(batch.rows());
-        for (key, run) in (0..).zip(&batch.runs) {
-            keys.extend(std::iter::repeat_n(key, run.rows));
+/// Makes the columns of batches, sharing what they have in common.
+struct Columns {
+    /// The unit's hour, as often as in the longest batch so far.
+    ts: TimestampMicrosecondArray,
+    micros: i64,
+}
+
+impl Columns {
+    fn new(micros: i64) -> Self {
+        Self {
+            ts: TimestampMicrosecondArray::from(Vec::<i64>::new()),
+            micros,
         }
-        let values = StringArray::from_iter_values(batch.runs.iter().map(|run| text(&run.domain)));
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(
-            Int32Array::from(keys),
-            Arc::new(values),
-        )?))
-    };
-    match index {
-        0 => Ok(Arc::new(
-            TimestampMicrosecondArray::from(vec![micros; batch.rows()]).with_timezone("UTC"),
-        )),
-        1 => of_domain(|domain| &domain.code),
-        2 => of_domain(|domain| &domain.project),
-        3 => of_domain(|domain| domain.access.as_str()),
-        _ => Ok(Arc::new(Int64Array::from(batch.views.clone()))),
+    }
+
+    /// All columns of a batch, in the order of [`schema`].
+    fn of(&mut self, batch: &Batch) -> Result<[ArrayRef; 6], EncodeError> {
+        let mut runs = Vec::with_capacity(batch.rows());
+        for (key, run) in (0..).zip(&batch.runs) {
+            runs.extend(std::iter::repeat_n(key, run.rows));
+        }
+        let runs = Int32Array::from(runs);
+        let of_domain = |text: fn(&Domain) -> &str| -> Result<ArrayRef, EncodeError> {
+            let texts = batch.runs.iter().map(|run| text(&run.domain));
+            let texts = Arc::new(StringArray::from_iter_values(texts));
+            let column = DictionaryArray::<Int32Type>::try_new(runs.clone(), texts)?;
+            Ok(Arc::new(column))
+        };
+        Ok([
+            Arc::new(self.ts(batch.rows())),
+            of_domain(|domain| &domain.code)?,
+            of_domain(|domain| &domain.project)?,
+            of_domain(|domain| domain.access.as_str())?,
+            Arc::new(batch.titles.clone()),
+            Arc::new(Int64Array::new(batch.views.clone(), None)),
+        ])
+    }
+
+    fn ts(&mut self, rows: usize) -> TimestampMicrosecondArray {
+        if self.ts.len() < rows {
+            self.ts = TimestampMicrosecondArray::from(vec![self.micros; rows]).with_timezone("UTC");
+        }
+        self.ts.slice(0, rows)
     }
 }
 
