@@ -74,16 +74,18 @@ impl From<Target> for validate::Target {
     }
 }
 
+// Lines of these are not wrapped well, so they are short.
+
 const EVERYWHERE: &str = "\
 Environment variables:
-  RUST_LOG  what is logged to standard error, such as info or debug [default: warn]
+  RUST_LOG  what is logged, such as info or debug [default: warn]
 
 `wikiingest COMMAND --help` has examples and exit codes.";
 
 const DEMO: &str = "\
 Example:
   wikiingest demo
-  sqlite3 wikiingest-demo/warehouse.db 'SELECT project, title, views FROM pageviews_hourly ORDER BY views DESC LIMIT 10'
+  sqlite3 wikiingest-demo/warehouse.db 'SELECT * FROM ingest_ledger'
 
 Exit codes:
   0   done
@@ -91,20 +93,20 @@ Exit codes:
   64  ./wikiingest-demo/ cannot be written to
 
 Environment variables:
-  RUST_LOG  what is logged to standard error, such as info or debug [default: warn]
+  RUST_LOG  what is logged, such as info or debug [default: warn]
   TMPDIR    where temporary files are made [default: /tmp]";
 
 const LOCAL: &str = "\
 Example:
-  wikiingest local -f wikimedia.yaml          load, then follow the schedules until Ctrl-C
-  wikiingest local -f wikimedia.yaml --once   load what is there now, and end
+  wikiingest local -f wikimedia.yaml          then stop it with Ctrl-C
+  wikiingest local -f wikimedia.yaml --once   ends by itself
 with this in wikimedia.yaml:
 
   apiVersion: wikiingest.dev/v1alpha1
   kind: WikiIngest
   metadata: {name: wikimedia}
   spec:
-    contact: you@example.org   # yours: Wikimedia asks for it, and refuses requests without
+    contact: you@example.org   # write your own: Wikimedia asks for it
     sinks:
     - {name: warehouse, sqlite: {path: wikimedia.db}}
     sources:
@@ -115,26 +117,55 @@ with this in wikimedia.yaml:
 
 Exit codes:
   0   done, or stopped while following the schedules
-  1   something failed that may not fail the next time, or --once was stopped; try again
+  1   something failed that may not fail the next time, or --once was
+      stopped; try again
   2   some files are not published yet; try again later
-  64  the resource is wrong, or this version can load none of its sources
+  64  the resource is wrong, or has no source that this version loads
   77  Wikimedia's host or a sink refused: credentials, rights, policy
 
 Environment variables:
-  WIKIINGEST_<SINK>_<KEY>  a sink's secrets, since none are read from a cluster. <SINK> is the sink's name in capitals (-
-                           as _). <KEY> is USERNAME or PASSWORD, and CA_PEM where caSecretRef is set (singleStore);
-                           ACCESS_KEY_ID, SECRET_ACCESS_KEY or SESSION_TOKEN (s3)
-  RUST_LOG                 what is logged to standard error, such as info or debug [default: warn]
-  TMPDIR                   where temporary files are made [default: /tmp]";
+  WIKIINGEST_<SINK>_<KEY>
+            a sink's secrets, which on a cluster come from its Secrets.
+            <SINK> is the sink's name in capitals, with _ for -. <KEY> is,
+            for singleStore, USERNAME or PASSWORD, or CA_PEM where
+            caSecretRef is set; for s3, ACCESS_KEY_ID, SECRET_ACCESS_KEY
+            or SESSION_TOKEN
+  RUST_LOG  what is logged, such as info or debug [default: warn]
+  TMPDIR    where temporary files are made [default: /tmp]";
 
 const VALIDATE: &str = "\
 Example:
   wikiingest validate -f wikimedia.yaml
-  wikiingest validate -f wikimedia.yaml --target local   for `wikiingest local`, which has sqlite and folder sinks too
+  wikiingest validate -f wikimedia.yaml --target local
 
 Exit codes:
   0   valid
   64  not valid, or not to be read
 
 Environment variables:
-  RUST_LOG  what is logged to standard error, such as info or debug [default: warn]";
+  RUST_LOG  what is logged, such as info or debug [default: warn]";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::resource;
+
+    #[test]
+    fn no_line_of_the_help_is_wrapped_on_a_common_terminal() {
+        for text in [EVERYWHERE, DEMO, LOCAL, VALIDATE] {
+            let long: Vec<_> = text.lines().filter(|line| line.len() > 80).collect();
+            assert_eq!(long, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn the_example_in_the_help_is_valid_here() {
+        let (_, rest) = LOCAL.split_once(":\n\n").unwrap();
+        let (example, _) = rest.split_once("\n\n").unwrap();
+        let document = resource::parse("help".to_owned(), example).unwrap();
+        assert_eq!(
+            validate::offline(&document.value, validate::Target::Local),
+            []
+        );
+    }
+}

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use serde_saphyr::SnippetMode;
+use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
 
 /// What stands for standard input on the command line.
 const STDIN: &str = "-";
@@ -107,12 +107,11 @@ fn names(documents: &[Value], pointer: &str) -> String {
 
 fn syntax(file: String, error: &serde_saphyr::Error) -> ReadError {
     let place = error.location();
-    let shown = serde_saphyr::render_options! { snippets: SnippetMode::Off };
     ReadError::Yaml {
         file,
         line: place.map_or(0, |place| place.line()),
         column: place.map_or(0, |place| place.column()),
-        what: error.render_with_options(shown),
+        what: UserMessageFormatter.format_message(error).into_owned(),
     }
 }
 

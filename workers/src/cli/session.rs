@@ -72,10 +72,7 @@ impl Session<'_> {
         };
         loop {
             let step = agenda.next(Timestamp::now())?;
-            if step == Step::Done {
-                return Ok(total);
-            }
-            if self.stop.is_cancelled() {
+            if step != Step::Done && self.stop.is_cancelled() {
                 total.stopped = true;
                 return Ok(total);
             }
@@ -86,26 +83,18 @@ impl Session<'_> {
                     source,
                     time_zone,
                 } => {
-                    self.console
-                        .note(&waiting(&source, until, &time_zone, Timestamp::now()));
+                    let next = waiting(&source, until, &time_zone, Timestamp::now());
+                    self.console.note(&next);
                     self.wait(until).await;
                 }
                 Step::Load(load) => {
                     let ended = self.load(&load).await?;
-                    total.exit = worse(total.exit, ended.exit());
-                    match ended {
-                        Ended::Report(report) => {
-                            total.loaded += report.loaded;
-                            total.held += report.skipped;
-                            if report.failed_count > 0 {
-                                agenda.put_off(load);
-                            }
-                        }
-                        Ended::NotBegun(_) => {
-                            agenda.put_off(load);
-                            agenda.put_off_all();
-                        }
+                    total.add(&ended);
+                    if self.stop.is_cancelled() && ended.exit() == ExitCode::TryAgain {
+                        total.stopped = true;
+                        return Ok(total);
                     }
+                    postpone(&mut agenda, load, &ended);
                 }
             }
         }
@@ -122,8 +111,11 @@ impl Session<'_> {
                 Ended::Report(Box::new(report))
             }
             Err(error) => {
-                self.console
-                    .note(&format!("{}: failed: {}", load.title, chain(&error)));
+                // Whoever stopped it knows why.
+                if !self.stop.is_cancelled() {
+                    let why = chain(&error);
+                    self.console.note(&format!("{}: failed: {why}", load.title));
+                }
                 Ended::NotBegun(error.class())
             }
         })
@@ -141,6 +133,17 @@ impl Session<'_> {
     }
 }
 
+impl Total {
+    fn add(&mut self, ended: &Ended) {
+        self.exit = worse(self.exit, ended.exit());
+        if let Ended::Report(report) = ended {
+            self.loaded += report.loaded;
+            self.held += report.skipped;
+        }
+    }
+}
+
+/// How a load ended.
 enum Ended {
     Report(Box<Report>),
     NotBegun(Class),
@@ -153,6 +156,18 @@ impl Ended {
                 ExitCode::from_code(report.exit_code).unwrap_or(ExitCode::TryAgain)
             }
             Self::NotBegun(class) => (*class).into(),
+        }
+    }
+}
+
+/// A file that fails is no reason to hold back the others; a host or a sink that is down is.
+fn postpone(agenda: &mut Agenda, load: Load, ended: &Ended) {
+    match ended {
+        Ended::Report(report) if report.failed_count == 0 => {}
+        Ended::Report(_) => agenda.put_off(load),
+        Ended::NotBegun(_) => {
+            agenda.put_off(load);
+            agenda.put_off_all();
         }
     }
 }

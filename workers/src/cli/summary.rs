@@ -6,19 +6,9 @@ use wikiingest_crds::worker::Report;
 /// How many names are listed before the rest is only counted.
 const NAMED: usize = 5;
 
-/// A run's report, for people.
+/// A run's report, for people. What did not happen is left out.
 pub(super) fn of(title: &str, report: &Report) -> String {
-    let mut lines = vec![format!(
-        "{title}: {} loaded, {} loaded already, {} not published, {} failed; {} rows, {} lines rejected, {} in {:.1} s",
-        files(report.loaded),
-        report.skipped,
-        report.missing_count,
-        report.failed_count,
-        HumanCount(report.rows.unsigned_abs()),
-        HumanCount(report.rejected.unsigned_abs()),
-        HumanBytes(report.bytes),
-        report.seconds,
-    )];
+    let mut lines = vec![format!("{title}:"), format!("  {}", counts(report))];
     if let Some(missing) = named(report.missing.iter().cloned(), report.missing_count) {
         lines.push(format!("  not published: {missing}"));
     }
@@ -29,12 +19,33 @@ pub(super) fn of(title: &str, report: &Report) -> String {
     lines.join("\n")
 }
 
-fn files(count: u32) -> String {
-    if count == 1 {
-        "1 file".to_owned()
+fn counts(report: &Report) -> String {
+    let counts: Vec<String> = [
+        (report.loaded, "loaded"),
+        (report.skipped, "loaded already"),
+        (report.missing_count, "not published yet"),
+        (report.failed_count, "failed"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    let files = if counts.is_empty() {
+        "none loaded".to_owned()
     } else {
-        format!("{count} files")
-    }
+        counts.join(", ")
+    };
+    let read = if report.loaded == 0 {
+        String::new()
+    } else {
+        format!(
+            "; {} rows, {} lines rejected, {} read",
+            HumanCount(report.rows.unsigned_abs()),
+            HumanCount(report.rejected.unsigned_abs()),
+            HumanBytes(report.bytes),
+        )
+    };
+    format!("files: {files}{read}, in {:.1} s", report.seconds)
 }
 
 fn named(names: impl Iterator<Item = String>, count: u32) -> Option<String> {
@@ -67,10 +78,20 @@ mod tests {
     }
 
     #[test]
-    fn a_good_run_takes_one_line() {
+    fn a_good_run_takes_two_lines() {
         assert_eq!(
             of("views", &report()),
-            "views: 1 file loaded, 2 loaded already, 0 not published, 0 failed; 12,345 rows, 6 lines rejected, 2.00 KiB in 1.2 s"
+            "views:\n  files: 1 loaded, 2 loaded already; 12,345 rows, 6 lines rejected, 2.00 KiB read, in 1.2 s"
+        );
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_do_says_so() {
+        let mut report = report();
+        (report.loaded, report.skipped) = (0, 0);
+        assert_eq!(
+            of("views", &report),
+            "views:\n  files: none loaded, in 1.2 s"
         );
     }
 

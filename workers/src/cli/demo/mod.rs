@@ -35,7 +35,7 @@ What to type next:
   sqlite3 wikiingest-demo/warehouse.db \"SELECT ts, SUM(views) FROM pagecounts_hourly GROUP BY ts\"
   duckdb -c \"SELECT project, SUM(views) FROM 'wikiingest-demo/lake/pagecounts_hourly/*/*.parquet' GROUP BY ALL\"
   wikiingest validate -f wikiingest-demo/wikiingest.yaml --target local
-  wikiingest local -f wikiingest-demo/wikiingest.yaml --once   (these hours in full, from Wikimedia: read the file first)";
+  wikiingest local -f wikiingest-demo/wikiingest.yaml --once   (these hours in full: read the file first)";
 
 /// A demo that did not work.
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@ use sqlx::{
 use crate::batch::dataset::Dataset;
 
 /// The most characters of a title that are shown.
-const TITLE: usize = 48;
+const TITLE: usize = 46;
 
 const LANDED: &str = "SELECT source, COUNT(*), SUM(rows), SUM(rejected), MIN(ts), MAX(ts) \
                       FROM ingest_ledger GROUP BY source ORDER BY source DESC";
@@ -24,7 +24,10 @@ pub(super) async fn read(database: &Path) -> sqlx::Result<String> {
         .disable_statement_logging()
         .connect()
         .await?;
-    let mut text = format!("What landed:\n{}\n", landed(&mut connection).await?);
+    let mut text = format!(
+        "What landed (hours are UTC, by their start):\n{}\n",
+        landed(&mut connection).await?
+    );
     for (dataset, what) in [
         (Dataset::Pageviews, "The most viewed pages of the hour"),
         (
@@ -46,9 +49,9 @@ async fn landed(connection: &mut SqliteConnection) -> sqlx::Result<Table> {
             "source",
             "files",
             "rows",
-            "rejected lines",
-            "first hour (UTC)",
-            "last hour (UTC)",
+            "rejected",
+            "first hour",
+            "last hour",
         ],
         1..4,
     );
@@ -122,7 +125,7 @@ mod tests {
     #[test]
     fn a_title_is_cut_and_cannot_steer_the_terminal() {
         assert_eq!(shown("Simon_\u{1b}[31m"), "Simon_\u{fffd}[31m");
-        assert_eq!(shown(&"é".repeat(48)), "é".repeat(48));
-        assert_eq!(shown(&"é".repeat(49)), format!("{}…", "é".repeat(47)));
+        assert_eq!(shown(&"é".repeat(46)), "é".repeat(46));
+        assert_eq!(shown(&"é".repeat(47)), format!("{}…", "é".repeat(45)));
     }
 }
