@@ -155,18 +155,17 @@ fn pieces(source: &str, backfill: &Backfill) -> Vec<Load> {
             .map_or(backfill.to, |end| end.min(backfill.to));
         pieces.push(Load {
             source: source.to_owned(),
-            title: format!("{source}, backfill {}, {}", backfill.name, span(from, to)),
+            title: format!(
+                "{source}, backfill {}, from {} UTC",
+                backfill.name,
+                from.strftime("%Y-%m-%d %H:%M")
+            ),
             window: Window::Range { from, to },
             is_scheduled: false,
         });
         from = to;
     }
     pieces
-}
-
-fn span(from: Timestamp, to: Timestamp) -> String {
-    let form = "%Y-%m-%d %H:%M";
-    format!("{} to {} UTC", from.strftime(form), to.strftime(form))
 }
 
 #[cfg(test)]
@@ -219,8 +218,8 @@ mod tests {
             [
                 "slow, last 72h",
                 "quick, last 48h",
-                "slow, backfill old, 2024-01-01 00:00 to 2024-01-02 00:00 UTC",
-                "slow, backfill old, 2024-01-02 00:00 to 2024-01-02 06:00 UTC",
+                "slow, backfill old, from 2024-01-01 00:00 UTC",
+                "slow, backfill old, from 2024-01-02 00:00 UTC",
             ]
         );
         let wait = agenda.next(at("2024-08-03T05:01:00Z")).unwrap();
@@ -302,7 +301,7 @@ mod tests {
         assert!(
             loaded(&mut agenda, "2024-08-03T05:27:00Z")
                 .title
-                .contains("2024-01-02 00:00 to")
+                .contains("from 2024-01-02 00:00")
         );
     }
 

@@ -1,5 +1,10 @@
 //! The command line, and what `--help` teaches.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the documentation of commands is what `--help` shows, as plain text"
+)]
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};

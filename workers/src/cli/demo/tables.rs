@@ -24,22 +24,20 @@ pub(super) async fn read(database: &Path) -> sqlx::Result<String> {
         .disable_statement_logging()
         .connect()
         .await?;
-    let mut text = format!(
-        "What landed (hours are UTC, by their start):\n{}\n",
-        landed(&mut connection).await?
-    );
-    for (dataset, what) in [
-        (Dataset::Pageviews, "The most viewed pages of the hour"),
-        (
-            Dataset::PagecountsRaw,
-            "The most requested pages of the day, of those that begin with Simon",
-        ),
-    ] {
-        let table = top(&mut connection, dataset).await?;
-        text.push_str(&format!("\n{what}:\n{table}\n"));
-    }
+    let landed = landed(&mut connection).await?;
+    let views = top(&mut connection, Dataset::Pageviews).await?;
+    let counts = top(&mut connection, Dataset::PagecountsRaw).await?;
     connection.close().await?;
-    Ok(text)
+    let sections = [
+        ("What landed (hours are UTC, by their start)", landed),
+        ("The most viewed pages of the hour", views),
+        (
+            "The most requested pages of the day, of those that begin with Simon",
+            counts,
+        ),
+    ];
+    let sections = sections.map(|(heading, table)| format!("{heading}:\n{table}\n"));
+    Ok(sections.join("\n"))
 }
 
 async fn landed(connection: &mut SqliteConnection) -> sqlx::Result<Table> {
@@ -99,8 +97,9 @@ fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     table
 }
 
-fn hour(ts: String) -> String {
-    ts.get(..16).map_or(ts.clone(), ToOwned::to_owned)
+/// A time without its seconds.
+fn hour(ts: &str) -> String {
+    ts.get(..16).unwrap_or(ts).to_owned()
 }
 
 /// Titles come from strangers: none may be long, or steer the terminal.
