@@ -2,11 +2,11 @@
 //!
 //! | command | module | what it adds |
 //! |---|---|---|
-//! | `demo` | [`demo`] | a stand-in for Wikimedia's host with real samples, and a look at what landed |
-//! | `local` | [`local`] | the schedules, which on a cluster are the operator's |
-//! | `validate` | [`validate`] | what the API server and the operator would say of a file |
+//! | `demo` | `demo` | a stand-in for Wikimedia's host with real samples, and a look at what landed |
+//! | `local` | `local` | the schedules, which on a cluster are the operator's |
+//! | `validate` | `validate` | what the API server and the operator would say of a file |
 //!
-//! [`agenda`] decides what is loaded next, [`session`] loads it, [`progress`] shows it.
+//! `agenda` decides what is loaded next, `session` loads it, `progress` shows it.
 
 mod agenda;
 mod args;
