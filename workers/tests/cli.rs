@@ -38,7 +38,12 @@ fn samples() -> PathBuf {
 
 fn wikiingest(dir: &TempDir, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wikiingest"));
-    command.args(args).current_dir(dir).env_remove("RUST_LOG");
+    command
+        .args(args)
+        .current_dir(dir)
+        .env_remove("RUST_LOG")
+        // As on a machine behind a proxy: one that would not find the way back here.
+        .env("http_proxy", "http://127.0.0.1:9");
     command
 }
 
