@@ -89,6 +89,10 @@ fn table(header: &[&str], numbers: std::ops::Range<usize>) -> Table {
     table
         .load_style(UTF8_BORDERS_ONLY)
         .set_header(header.to_vec());
+    // All of it fits into 80 columns.
+    for column in table.column_iter_mut() {
+        column.set_padding((1, 0));
+    }
     for index in numbers {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
