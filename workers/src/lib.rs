@@ -13,6 +13,8 @@
 //! sink on another; bounded queues lie between them, so memory does not grow with the file.
 
 pub mod batch;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod failure;
 pub mod rows;
 pub mod sinks;

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -16,10 +16,18 @@ pub enum LogFormat {
 
 /// Sends logs to standard error; `RUST_LOG` sets the level.
 pub fn init(format: LogFormat, default: &str) {
+    init_to(std::io::stderr, format, default);
+}
+
+/// Sends logs to a writer of the program's own; `RUST_LOG` sets the level.
+pub fn init_to<W>(writer: W, format: LogFormat, default: &str)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(writer);
     match format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().init(),

@@ -14,7 +14,7 @@ mod semantic;
 
 pub(crate) use nearest::nearest;
 #[cfg(feature = "offline")]
-pub use offline::offline;
+pub use offline::{accept, offline};
 pub use semantic::semantic;
 
 /// Where a resource is to run, which decides what it may ask for.

@@ -16,6 +16,14 @@ use crate::{WikiIngest, crd};
 /// As on a cluster, CEL rules are looked at only when the schema holds. Unknown fields are errors, as with kubectl.
 #[must_use]
 pub fn offline(resource: &Value, target: Target) -> Vec<Problem> {
+    accept(resource, target).err().unwrap_or_default()
+}
+
+/// The resource, unless the API server or the operator (or `wikiingest local`) would refuse it; see [`offline`].
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn accept(resource: &Value, target: Target) -> Result<WikiIngest, Vec<Problem>> {
     let crd_schema = crd_schema();
     let resource = without_defaulted_nulls(&crd_schema, resource);
     let mut problems = schema_problems(&crd_schema, &resource);
@@ -28,16 +36,25 @@ pub fn offline(resource: &Value, target: Target) -> Vec<Problem> {
         &mut problems,
     );
     if !problems.is_empty() {
-        return problems;
+        return Err(problems);
     }
     // A null counts as absent for CEL.
     let resource = without_nulls(resource);
     problems.extend(cel_problems(&crd_schema, &resource));
     match serde_json::from_value::<WikiIngest>(resource) {
-        Ok(resource) => problems.extend(semantic(&resource.spec, target)),
-        Err(error) => problems.push(Problem::new("", error.to_string())),
+        Ok(accepted) => {
+            problems.extend(semantic(&accepted.spec, target));
+            if problems.is_empty() {
+                Ok(accepted)
+            } else {
+                Err(problems)
+            }
+        }
+        Err(error) => {
+            problems.push(Problem::new("", error.to_string()));
+            Err(problems)
+        }
     }
-    problems
 }
 
 fn crd_schema() -> Value {

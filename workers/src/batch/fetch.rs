@@ -4,6 +4,7 @@
 //! try brings something; one that changes under our hands starts anew.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -154,6 +155,16 @@ impl std::fmt::Debug for Fetch {
     }
 }
 
+/// Whether a URL is of this machine, which a proxy would take for itself.
+fn is_loopback(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str);
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
+}
+
 /// What one try led to.
 enum Attempt {
     Answer(Response),
@@ -180,7 +191,12 @@ impl Fetch {
         crate::telemetry::install_crypto();
         let agent = format!("wikiingest/{} ({contact})", env!("CARGO_PKG_VERSION"));
         let connections = usize::from(limits.connections.clamp(1, 3));
-        let client = Client::builder()
+        let base = base_url.unwrap_or(DEFAULT_BASE_URL);
+        let mut builder = Client::builder();
+        if is_loopback(base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder
             .user_agent(agent)
             .http1_only()
             .pool_max_idle_per_host(connections)
@@ -190,10 +206,7 @@ impl Fetch {
             .map_err(|error| FetchError::Client(chain(&error)))?;
         Ok(Self {
             client,
-            base: base_url
-                .unwrap_or(DEFAULT_BASE_URL)
-                .trim_end_matches('/')
-                .to_owned(),
+            base: base.trim_end_matches('/').to_owned(),
             limits: limits.clone(),
             permits: Arc::new(Semaphore::new(connections)),
             observer,
@@ -490,6 +503,24 @@ mod tests {
         assert_eq!(retry_after(&headers), Some(Duration::ZERO));
         headers.insert(RETRY_AFTER, "soon".parse().unwrap());
         assert_eq!(retry_after(&headers), None);
+    }
+
+    #[test]
+    fn only_this_machine_is_asked_past_a_proxy() {
+        for here in [
+            "http://127.0.0.1:80/x",
+            "http://[::1]:8080",
+            "http://localhost",
+        ] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for elsewhere in [
+            DEFAULT_BASE_URL,
+            "http://10.0.0.1",
+            "http://localhost.example.org",
+        ] {
+            assert!(!is_loopback(elsewhere), "{elsewhere}");
+        }
     }
 
     #[test]

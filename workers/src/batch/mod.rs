@@ -8,7 +8,7 @@
 //! | parse | [`parse`] | lines → [`Batch`](crate::rows::Batch)es, rejects, roll-ups |
 //! | sink, ledger | [`crate::sinks`] | batches → rows and objects, committed once |
 //!
-//! [`unit`] runs one file through them; [`run`] decides which files are due.
+//! [`unit`](mod@unit) runs one file through them; [`run`] decides which files are due.
 
 pub mod dataset;
 pub mod decode;

@@ -12,7 +12,7 @@ use wikiingest_crds::worker::{ExitCode, WorkerConfig};
 use wikiingest_workers::{
     batch::{events::Log, run},
     failure::{Class, Classify, chain},
-    sinks::Sink,
+    sinks,
     telemetry::{self, LogFormat},
 };
 
@@ -134,11 +134,9 @@ async fn run_once(config: &Path, report_path: Option<&Path>) -> Result<ExitCode,
 }
 
 async fn migrate(config: &Path) -> Result<ExitCode, Failure> {
-    for spec in &read(config)?.sinks {
-        let sink = Sink::open(spec).await?;
-        for step in sink.migrate().await? {
-            tracing::info!(sink = sink.name, step, "Schema brought forward");
-        }
-    }
+    sinks::migrate(&read(config)?.sinks, |sink, step| {
+        tracing::info!(sink, step, "Schema brought forward");
+    })
+    .await?;
     Ok(ExitCode::Done)
 }

@@ -10,7 +10,10 @@
 //! Whatever ends before the commit leaves what was held before.
 
 pub mod lake;
+mod migrate;
 pub mod warehouse;
+
+pub use migrate::migrate;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -2,7 +2,7 @@
 //!
 //! A line of an hourly dump is `domain title views bytes`, separated by single spaces
 //! (`hql/pageview/hourly/transform_pageview_to_legacy_format.hql` in Wikimedia's
-//! analytics-refinery). [`line`] splits one, [`domain`] says what a domain code stands for, and
+//! analytics-refinery). [`line`](mod@line) splits one, [`domain`] says what a domain code stands for, and
 //! [`Parser`] gathers rows into batches, rejects and roll-ups.
 
 pub mod domain;

@@ -1,0 +1,176 @@
+//! The command line, and what `--help` teaches.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "the documentation of commands is what `--help` shows, as plain text"
+)]
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use wikiingest_crds::validate;
+
+/// Loads Wikimedia's page views into databases and Parquet files on this machine, each published file exactly once.
+///
+/// To begin, type `wikiingest demo`: it needs no network, no server and no settings.
+#[derive(Debug, Parser)]
+#[command(name = "wikiingest", version, after_long_help = EVERYWHERE)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show it all on real samples, with no network and no server
+    ///
+    /// Loads real samples that come with this program (an hour of page views, a day of page counts) into
+    /// ./wikiingest-demo/: a SQLite database and a folder of Parquet files. Then shows what landed and what to try next.
+    /// Run again, it finds everything loaded and loads nothing twice. To start over, remove ./wikiingest-demo/.
+    #[command(after_long_help = DEMO)]
+    Demo,
+
+    /// Run a WikiIngest on this machine, from Wikimedia's own host
+    ///
+    /// Takes the same resource as a cluster. Loads what each source's schedule looks back at, then its backfills, then
+    /// follows the schedules until Ctrl-C, which undoes what is under way and leaves nothing half done. Started again, it
+    /// loads what is missing and nothing twice.
+    #[command(after_long_help = LOCAL)]
+    Local {
+        /// The file with the WikiIngest, YAML or JSON; - is standard input
+        #[arg(short, long, value_name = "FILE")]
+        file: PathBuf,
+        /// Load what is there to load now, and end
+        #[arg(long)]
+        once: bool,
+    },
+
+    /// Say what is wrong with a WikiIngest, before a cluster does
+    ///
+    /// Prints what the API server and the operator would refuse the resource for: the path of each field, and what to
+    /// write instead. Asks no server.
+    #[command(after_long_help = VALIDATE)]
+    Validate {
+        /// The file with the WikiIngest, YAML or JSON; - is standard input
+        #[arg(short, long, value_name = "FILE")]
+        file: PathBuf,
+        /// Where the resource is to run
+        #[arg(long, value_enum, default_value_t)]
+        target: Target,
+    },
+}
+
+/// Where a resource is to run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Target {
+    /// On a cluster, by the operator
+    #[default]
+    Cluster,
+    /// On this machine, by `wikiingest local`
+    Local,
+}
+
+impl From<Target> for validate::Target {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Cluster => Self::Cluster,
+            Target::Local => Self::Local,
+        }
+    }
+}
+
+// Lines of these are not wrapped well, so they are short.
+
+const EVERYWHERE: &str = "\
+Environment variables:
+  RUST_LOG  what is logged, such as info or debug [default: warn]
+
+`wikiingest COMMAND --help` has examples and exit codes.";
+
+const DEMO: &str = "\
+Example:
+  wikiingest demo
+  sqlite3 wikiingest-demo/warehouse.db 'SELECT * FROM ingest_ledger'
+
+Exit codes:
+  0   done
+  1   something failed, or Ctrl-C; try again
+  64  ./wikiingest-demo/ cannot be written to
+
+Environment variables:
+  RUST_LOG  what is logged, such as info or debug [default: warn]
+  TMPDIR    where temporary files are made [default: /tmp]";
+
+const LOCAL: &str = "\
+Example:
+  wikiingest local -f wikimedia.yaml          then stop it with Ctrl-C
+  wikiingest local -f wikimedia.yaml --once   ends by itself
+with this in wikimedia.yaml:
+
+  apiVersion: wikiingest.dev/v1alpha1
+  kind: WikiIngest
+  metadata: {name: wikimedia}
+  spec:
+    contact: you@example.org   # write your own: Wikimedia asks for it
+    sinks:
+    - {name: warehouse, sqlite: {path: wikimedia.db}}
+    sources:
+    - name: pageviews
+      pageviews: {projects: [de.wikipedia]}
+      schedule: {cron: \"50 * * * *\", lookback: 3h}
+      sinks: [warehouse]
+
+Exit codes:
+  0   done, or stopped while following the schedules
+  1   something failed that may not fail the next time, or --once was
+      stopped; try again
+  2   some files are not published yet; try again later
+  64  the resource is wrong, or has no source that this version loads
+  77  Wikimedia's host or a sink refused: credentials, rights, policy
+
+Environment variables:
+  WIKIINGEST_<SINK>_<KEY>
+            a sink's secrets, which on a cluster come from its Secrets.
+            <SINK> is the sink's name in capitals, with _ for -. <KEY> is,
+            for singleStore, USERNAME or PASSWORD, or CA_PEM where
+            caSecretRef is set; for s3, ACCESS_KEY_ID, SECRET_ACCESS_KEY
+            or SESSION_TOKEN
+  RUST_LOG  what is logged, such as info or debug [default: warn]
+  TMPDIR    where temporary files are made [default: /tmp]";
+
+const VALIDATE: &str = "\
+Example:
+  wikiingest validate -f wikimedia.yaml
+  wikiingest validate -f wikimedia.yaml --target local
+
+Exit codes:
+  0   valid
+  64  not valid, or not to be read
+
+Environment variables:
+  RUST_LOG  what is logged, such as info or debug [default: warn]";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::resource;
+
+    #[test]
+    fn no_line_of_the_help_is_wrapped_on_a_common_terminal() {
+        for text in [EVERYWHERE, DEMO, LOCAL, VALIDATE] {
+            let long: Vec<_> = text.lines().filter(|line| line.len() > 80).collect();
+            assert_eq!(long, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn the_example_in_the_help_is_valid_here() {
+        let (_, rest) = LOCAL.split_once(":\n\n").unwrap();
+        let (example, _) = rest.split_once("\n\n").unwrap();
+        let document = resource::parse("help".to_owned(), example).unwrap();
+        assert_eq!(
+            validate::offline(&document.value, validate::Target::Local),
+            []
+        );
+    }
+}

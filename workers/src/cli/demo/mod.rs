@@ -1,0 +1,169 @@
+//! The whole of it on real samples, over HTTP as always, with no network.
+
+mod files;
+mod samples;
+mod tables;
+
+use std::{io, path::Path, time::Instant};
+
+use jiff::Timestamp;
+use wikiingest_crds::{
+    WikiIngestSpec,
+    validate::{self, Target},
+    worker::ExitCode,
+};
+use wikimedia_replay::{Options, Replay, ReplayError, Root};
+
+use super::{
+    agenda::Agenda,
+    console::Console,
+    local::{self, LocalError, STOPPED},
+    plan,
+    resource::{self, ReadError},
+    session::{Session, SessionError, Total},
+    validate::listed,
+};
+use crate::failure::{Class, Classify};
+
+/// Where the demo lives, below the working directory. The resource names it, too.
+const HOME: &str = "wikiingest-demo";
+
+const RESOURCE: &str = include_str!("wikiingest.yaml");
+
+const NEXT: &str = "\
+What to type next:
+  sqlite3 wikiingest-demo/warehouse.db \"SELECT ts, SUM(views) FROM pagecounts_hourly GROUP BY ts\"
+  duckdb -c \"SELECT project, SUM(views) FROM 'wikiingest-demo/lake/pagecounts_hourly/*/*.parquet' GROUP BY ALL\"
+  wikiingest validate -f wikiingest-demo/wikiingest.yaml --target local
+  wikiingest local -f wikiingest-demo/wikiingest.yaml --once   (these hours in full: read the file first)";
+
+/// A demo that did not work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DemoError {
+    #[error("{path} cannot be written: {source}; go to a folder that you may write to")]
+    Write { path: String, source: io::Error },
+    #[error("the demo's own resource is not valid:\n{0}")]
+    Resource(String),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("{path} cannot be read: {source}; remove the folder {HOME} and run the demo again")]
+    Database { path: String, source: sqlx::Error },
+}
+
+impl Classify for DemoError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Write { .. } | Self::Resource(_) | Self::Read(_) => Class::BadConfig,
+            Self::Replay(_) | Self::Database { .. } => Class::TryAgain,
+            Self::Local(error) => error.class(),
+            Self::Session(error) => error.class(),
+        }
+    }
+}
+
+/// Loads the samples and shows what landed.
+pub(super) async fn run(console: &Console) -> Result<ExitCode, DemoError> {
+    let began = Instant::now();
+    let stop = local::stop(console);
+    files::keep_resource(console, RESOURCE)?;
+    let host = Replay::start(Options::new(Root::Memory(samples::files()))).await?;
+    let spec = spec(&host.base_url())?;
+    local::migrate(console, &spec).await?;
+    let agenda = Agenda::new(&plan::sources(&spec), Timestamp::now(), false);
+    let session = Session {
+        console,
+        spec: &spec,
+        stop,
+    };
+    let total = session.work(agenda).await?;
+    if total.stopped {
+        console.say(STOPPED);
+        return Ok(ExitCode::TryAgain);
+    }
+    if total.exit != ExitCode::Done {
+        return Ok(total.exit);
+    }
+    console.say(&format!(
+        "\n{}\n",
+        verdict(total, began.elapsed().as_secs_f64())
+    ));
+    let database = Path::new(HOME).join("warehouse.db");
+    let tables = tables::read(&database)
+        .await
+        .map_err(|source| DemoError::Database {
+            path: database.display().to_string(),
+            source,
+        })?;
+    console.say(&tables);
+    console.say(&files::listed());
+    console.say(NEXT);
+    Ok(ExitCode::Done)
+}
+
+/// The resource as `wikiingest local` would take it, but for the host.
+fn spec(base_url: &str) -> Result<WikiIngestSpec, DemoError> {
+    let document = resource::parse("wikiingest.yaml".to_owned(), RESOURCE)?;
+    let resource = validate::accept(&document.value, Target::Local)
+        .map_err(|problems| DemoError::Resource(listed(&document.file, &problems)))?;
+    let mut spec = resource.spec;
+    for source in &mut spec.sources {
+        source.base_url = Some(base_url.to_owned());
+    }
+    Ok(spec)
+}
+
+fn verdict(total: Total, seconds: f64) -> String {
+    match total {
+        Total {
+            loaded: 0, held, ..
+        } => {
+            format!(
+                "Nothing new: all {held} files were loaded already, so nothing was loaded twice."
+            )
+        }
+        Total {
+            loaded, held: 0, ..
+        } => {
+            format!(
+                "Loaded {loaded} files of real data in {seconds:.1} s, into a database and a folder."
+            )
+        }
+        Total { loaded, held, .. } => {
+            format!("Loaded the {loaded} files that were missing; {held} were loaded already.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resource_is_valid_and_all_of_it_is_loaded_here() {
+        let spec = spec("http://127.0.0.1:1").unwrap();
+        assert_eq!(plan::left_out(&spec), None);
+        let base_urls = spec.sources.iter().map(|source| source.base_url.as_deref());
+        assert!(base_urls.eq([Some("http://127.0.0.1:1"); 2]));
+    }
+
+    #[test]
+    fn the_resource_stays_valid_with_its_comments_taken_away() {
+        let uncommented = RESOURCE
+            .replace("# schedule:", "schedule:")
+            .replace("#   cron:", "  cron:")
+            .replace("#   lookback:", "  lookback:")
+            .replace("# baseUrl:", "baseUrl:");
+        assert_ne!(uncommented, RESOURCE);
+        let document = resource::parse("w.yaml".to_owned(), &uncommented).unwrap();
+        let spec = validate::accept(&document.value, Target::Local)
+            .unwrap()
+            .spec;
+        assert!(spec.sources[0].schedule.is_some() && spec.sources[0].base_url.is_some());
+    }
+}

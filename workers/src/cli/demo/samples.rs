@@ -1,0 +1,91 @@
+//! The real samples that come with the program, as Wikimedia's host would serve them.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use wikimedia_replay::MemoryFile;
+
+use crate::batch::dataset::{Dataset, HOUR};
+
+/// How long after the end of its hour a file is published.
+const DELAY: SignedDuration = SignedDuration::from_mins(45);
+
+macro_rules! bundled {
+    ($folder:literal: $($name:literal)+) => {
+        [$((
+            concat!("/", $folder, "/", $name, ".gz"),
+            include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../e2e/samples/", $folder, "/", $name, ".gz")) as &[u8],
+        )),+]
+    };
+}
+
+const PAGEVIEWS: [(&str, &[u8]); 1] =
+    bundled!("other/pageviews/2024/2024-08": "pageviews-20240803-060000");
+
+#[rustfmt::skip]
+const PAGECOUNTS: [(&str, &[u8]); 24] = bundled!("other/pagecounts-raw/2016/2016-08":
+    "pagecounts-20160801-000000" "pagecounts-20160801-010000" "pagecounts-20160801-020000"
+    "pagecounts-20160801-030000" "pagecounts-20160801-040000" "pagecounts-20160801-050000"
+    "pagecounts-20160801-060000" "pagecounts-20160801-070000" "pagecounts-20160801-080000"
+    "pagecounts-20160801-090000" "pagecounts-20160801-100000" "pagecounts-20160801-110000"
+    "pagecounts-20160801-120000" "pagecounts-20160801-130000" "pagecounts-20160801-140000"
+    "pagecounts-20160801-150000" "pagecounts-20160801-160000" "pagecounts-20160801-170000"
+    "pagecounts-20160801-180000" "pagecounts-20160801-190000" "pagecounts-20160801-200000"
+    "pagecounts-20160801-210000" "pagecounts-20160801-220000" "pagecounts-20160801-230000"
+);
+
+/// The samples by their paths on the host.
+pub(super) fn files() -> BTreeMap<String, MemoryFile> {
+    let of = |dataset, files: &[(&'static str, &'static [u8])]| -> Vec<_> {
+        let file = |(path, bytes): &(&'static str, &'static [u8])| {
+            let file = MemoryFile {
+                bytes: Bytes::from_static(bytes),
+                modified: published(dataset, path),
+            };
+            ((*path).to_owned(), file)
+        };
+        files.iter().map(file).collect()
+    };
+    of(Dataset::Pageviews, &PAGEVIEWS)
+        .into_iter()
+        .chain(of(Dataset::PagecountsRaw, &PAGECOUNTS))
+        .collect()
+}
+
+/// A time of the file's own, since a file with another date counts as published anew.
+fn published(dataset: Dataset, path: &str) -> SystemTime {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let hour = dataset.hour_of(name).unwrap_or_default();
+    SystemTime::from(hour + HOUR + DELAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn count(folder: &Path) -> usize {
+        std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| if path.is_dir() { count(&path) } else { 1 })
+            .sum()
+    }
+
+    #[test]
+    fn all_samples_are_bundled() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/samples/other");
+        assert_eq!(files().len(), count(&folder));
+    }
+
+    #[test]
+    fn each_has_a_date_of_its_own_that_stays() {
+        let dates: std::collections::BTreeSet<_> =
+            files().into_values().map(|file| file.modified).collect();
+        assert_eq!(dates.len(), files().len());
+        let first = jiff::Timestamp::try_from(*dates.first().unwrap()).unwrap();
+        assert_eq!(first.to_string(), "2016-08-01T00:45:00Z");
+    }
+}
