@@ -9,11 +9,8 @@ use std::{
 };
 
 use arrow::{
-    array::{
-        ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, StringArray,
-        TimestampMicrosecondArray,
-    },
-    datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit},
+    array::{ArrayRef, BinaryArray, Int64Array, StringArray},
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit},
     record_batch::RecordBatch,
 };
 use parquet::{
@@ -31,24 +28,29 @@ use parquet::{
         properties::{EnabledStatistics, WriterProperties},
         writer::SerializedFileWriter,
     },
-    schema::types::ColumnPath,
+    schema::types::{ColumnPath, SchemaDescriptor},
 };
 use tokio::sync::mpsc;
 
 use super::{
     Upload,
     order::{Order, Step},
+    runs::RunColumn,
 };
 use crate::{
     batch::{fetch::Mark, list::Unit},
-    rows::{Batch, Domain, Summary},
+    rows::{Batch, Summary},
 };
 
 /// Batches between the parser and the encoder, and between the encoder's threads.
 const QUEUE: usize = 2;
 
+/// The first columns of the schema are the same for a run of rows.
+const RUN_COLUMNS: usize = 4;
 /// Where the title column is in the schema.
 const TITLE: usize = 4;
+/// Where the views are in the schema.
+const VIEWS: usize = 5;
 
 /// An object could not be encoded or written.
 #[derive(Debug, thiserror::Error)]
@@ -100,16 +102,15 @@ impl Encoder {
 }
 
 fn schema() -> SchemaRef {
-    let dictionary = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     Arc::new(Schema::new(vec![
         Field::new(
             "ts",
             DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             false,
         ),
-        Field::new("domain_code", dictionary(), false),
-        Field::new("project", dictionary(), false),
-        Field::new("access", dictionary(), false),
+        Field::new("domain_code", DataType::Utf8, false),
+        Field::new("project", DataType::Utf8, false),
+        Field::new("access", DataType::Utf8, false),
         Field::new("title", DataType::Utf8, false),
         Field::new("views", DataType::Int64, false),
     ]))
@@ -126,14 +127,11 @@ fn properties(unit: &Unit, mark: &Mark, zstd: i32) -> WriterProperties {
         .to_vec();
     let note =
         |key: &str, value: &str| KeyValue::new(format!("wikiingest.{key}"), value.to_owned());
-    let (ts, title) = (ColumnPath::from("ts"), ColumnPath::from("title"));
+    let title = ColumnPath::from("title");
     WriterProperties::builder()
         .set_created_by(concat!("wikiingest ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(compression(zstd))
         .set_statistics_enabled(EnabledStatistics::Page)
-        // One value throughout: differences of nothing, cheaper than looking it up row by row.
-        .set_column_dictionary_enabled(ts.clone(), false)
-        .set_column_encoding(ts, Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(title.clone(), false)
         .set_column_encoding(title, Encoding::DELTA_BYTE_ARRAY)
         .set_max_row_group_row_count(None)
@@ -165,7 +163,6 @@ fn encode(
         Arc::new(properties),
     )?;
     let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
-    let mut columns = Columns::new(micros);
     let mut order = Order::default();
     let mut steps = Vec::new();
     let mut group: Option<Group> = None;
@@ -184,10 +181,11 @@ fn encode(
                         none => none.insert(Group::start(
                             &factory,
                             &schema,
-                            file.flushed_row_groups().len(),
+                            &parquet_schema,
+                            (file.flushed_row_groups().len(), micros),
                         )?),
                     };
-                    open.add(&columns.of(&batch)?)?;
+                    open.add(&batch)?;
                 }
                 Step::EndOfGroup => {
                     if let Some(done) = group.take() {
@@ -205,29 +203,32 @@ fn encode(
 
 /// A row group that is being encoded.
 struct Group {
-    schema: SchemaRef,
-    /// All columns but the titles.
-    columns: Vec<(usize, ArrowColumnWriter)>,
-    titles: std_mpsc::SyncSender<ArrayRef>,
+    /// The unit's hour: microseconds since 1970, little end first.
+    ts: [u8; 8],
+    /// What is the same for a run of rows: hour, domain code, project and access.
+    runs: [RunColumn; RUN_COLUMNS],
+    titles: std_mpsc::SyncSender<Arc<Batch>>,
     title_thread: std::thread::JoinHandle<Result<ArrowColumnChunk, ParquetError>>,
+    views: ArrowColumnWriter,
+    views_field: FieldRef,
 }
 
 impl Group {
     fn start(
         factory: &ArrowRowGroupWriterFactory,
         schema: &SchemaRef,
-        index: usize,
+        parquet_schema: &SchemaDescriptor,
+        (index, micros): (usize, i64),
     ) -> Result<Self, EncodeError> {
-        let mut columns: Vec<_> = factory
-            .create_column_writers(index)?
-            .into_iter()
-            .enumerate()
-            .collect();
-        let (_, mut writer) = columns.remove(TITLE);
-        let (titles, queue) = std_mpsc::sync_channel::<ArrayRef>(QUEUE);
+        let mut writers = factory.create_column_writers(index)?;
+        let (Some(views), Some(mut writer)) = (writers.pop(), writers.pop()) else {
+            return Err(EncodeError::Stopped);
+        };
+        let (titles, queue) = std_mpsc::sync_channel::<Arc<Batch>>(QUEUE);
         let field = schema.field(TITLE).clone();
         let title_thread = std::thread::spawn(move || {
-            for titles in queue {
+            for batch in queue {
+                let titles: ArrayRef = Arc::new(batch.titles.clone());
                 for leaf in compute_leaves(&field, &titles)? {
                     writer.write(&leaf)?;
                 }
@@ -235,20 +236,27 @@ impl Group {
             writer.close()
         });
         Ok(Self {
-            schema: Arc::clone(schema),
-            columns,
+            ts: micros.to_le_bytes(),
+            runs: std::array::from_fn(|column| RunColumn::new(parquet_schema.column(column))),
             titles,
             title_thread,
+            views,
+            views_field: Arc::clone(&schema.fields()[VIEWS]),
         })
     }
 
-    fn add(&mut self, columns: &[ArrayRef; 6]) -> Result<(), EncodeError> {
+    fn add(&mut self, batch: &Arc<Batch>) -> Result<(), EncodeError> {
         // When the other thread has failed, joining it tells why.
-        let _ = self.titles.send(Arc::clone(&columns[TITLE]));
-        for (index, writer) in &mut self.columns {
-            for leaf in compute_leaves(self.schema.field(*index), &columns[*index])? {
-                writer.write(&leaf)?;
-            }
+        let _ = self.titles.send(Arc::clone(batch));
+        let runs = || batch.runs.iter().map(|run| (run.domain.as_ref(), run.rows));
+        let [ts, code, project, access] = &mut self.runs;
+        ts.page([(self.ts.as_slice(), batch.rows())].into_iter());
+        code.page(runs().map(|(domain, rows)| (domain.code.as_bytes(), rows)));
+        project.page(runs().map(|(domain, rows)| (domain.project.as_bytes(), rows)));
+        access.page(runs().map(|(domain, rows)| (domain.access.as_str().as_bytes(), rows)));
+        let views: ArrayRef = Arc::new(Int64Array::new(batch.views.clone(), None));
+        for leaf in compute_leaves(&self.views_field, &views)? {
+            self.views.write(&leaf)?;
         }
         Ok(())
     }
@@ -257,73 +265,20 @@ impl Group {
         self,
         file: &mut SerializedFileWriter<W>,
     ) -> Result<(), EncodeError> {
-        let Self {
-            columns,
-            titles,
-            title_thread,
-            ..
-        } = self;
-        drop(titles);
-        let mut chunks = columns
-            .into_iter()
-            .map(|(_, writer)| writer.close())
-            .collect::<Result<Vec<_>, _>>()?;
-        chunks.insert(
-            TITLE,
-            title_thread.join().map_err(|_| EncodeError::Stopped)??,
-        );
+        drop(self.titles);
+        let titles = self
+            .title_thread
+            .join()
+            .map_err(|_| EncodeError::Stopped)??;
         let mut group = file.next_row_group()?;
-        for chunk in chunks {
-            chunk.append_to_row_group(&mut group)?;
+        for column in self.runs {
+            let chunk = column.close()?;
+            group.append_column(&chunk.bytes, chunk.close)?;
         }
+        titles.append_to_row_group(&mut group)?;
+        self.views.close()?.append_to_row_group(&mut group)?;
         group.close()?;
         Ok(())
-    }
-}
-
-/// Makes the columns of batches, sharing what they have in common.
-struct Columns {
-    /// The unit's hour, as often as in the longest batch so far.
-    ts: TimestampMicrosecondArray,
-    micros: i64,
-}
-
-impl Columns {
-    fn new(micros: i64) -> Self {
-        Self {
-            ts: TimestampMicrosecondArray::from(Vec::<i64>::new()),
-            micros,
-        }
-    }
-
-    /// All columns of a batch, in the order of [`schema`].
-    fn of(&mut self, batch: &Batch) -> Result<[ArrayRef; 6], EncodeError> {
-        let mut runs = Vec::with_capacity(batch.rows());
-        for (key, run) in (0..).zip(&batch.runs) {
-            runs.extend(std::iter::repeat_n(key, run.rows));
-        }
-        let runs = Int32Array::from(runs);
-        let of_domain = |text: fn(&Domain) -> &str| -> Result<ArrayRef, EncodeError> {
-            let texts = batch.runs.iter().map(|run| text(&run.domain));
-            let texts = Arc::new(StringArray::from_iter_values(texts));
-            let column = DictionaryArray::<Int32Type>::try_new(runs.clone(), texts)?;
-            Ok(Arc::new(column))
-        };
-        Ok([
-            Arc::new(self.ts(batch.rows())),
-            of_domain(|domain| &domain.code)?,
-            of_domain(|domain| &domain.project)?,
-            of_domain(|domain| domain.access.as_str())?,
-            Arc::new(batch.titles.clone()),
-            Arc::new(Int64Array::new(batch.views.clone(), None)),
-        ])
-    }
-
-    fn ts(&mut self, rows: usize) -> TimestampMicrosecondArray {
-        if self.ts.len() < rows {
-            self.ts = TimestampMicrosecondArray::from(vec![self.micros; rows]).with_timezone("UTC");
-        }
-        self.ts.slice(0, rows)
     }
 }
 

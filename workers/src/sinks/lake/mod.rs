@@ -8,6 +8,7 @@
 pub mod encode;
 pub mod folder;
 pub mod order;
+pub mod runs;
 pub mod s3;
 
 use std::{collections::HashMap, sync::Arc};
