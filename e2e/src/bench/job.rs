@@ -23,6 +23,8 @@ pub(super) struct Job<'a> {
     pub(super) binaries: &'a Binaries,
     pub(super) base_url: String,
     pub(super) mariadb: Option<&'a MariaDb>,
+    /// ZSTD's level; the worker's own choice if none.
+    pub(super) zstd: Option<i32>,
 }
 
 impl Job<'_> {
@@ -52,7 +54,11 @@ impl Job<'_> {
     }
 
     fn config(&self, dir: &TempDir) -> Value {
-        let mut sinks = vec![json!({"name": "lake", "folder": {"path": dir.path().join("lake")}})];
+        let mut folder = json!({"path": dir.path().join("lake")});
+        if let Some(level) = self.zstd {
+            folder["compression"] = json!({"zstd": level});
+        }
+        let mut sinks = vec![json!({"name": "lake", "folder": folder})];
         sinks.extend(self.mariadb.map(|mariadb| {
             json!({"name": "warehouse", "singleStore": {
                 "host": "127.0.0.1",

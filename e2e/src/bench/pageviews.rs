@@ -40,9 +40,14 @@ pub(super) fn hour(lines: usize, runs: usize) -> Result<Vec<Case>> {
         binaries: &binaries,
         base_url: replay.base_url(),
         mariadb: None,
+        zstd: None,
     };
     let both = Job {
         mariadb: Some(&mariadb),
+        ..parquet.clone()
+    };
+    let smaller = Job {
+        zstd: Some(3),
         ..parquet.clone()
     };
     both.migrate()?;
@@ -50,17 +55,26 @@ pub(super) fn hour(lines: usize, runs: usize) -> Result<Vec<Case>> {
 
     let mut igzip_case = Case::new(BENCH, "floor: igzip -dc", None);
     let mut parquet_case = Case::new(BENCH, "parquet", Some(PARQUET));
+    let mut smaller_case = Case::new(BENCH, "parquet, zstd 3", None);
     let mut import_case = Case::new(BENCH, "floor: mariadb-import", None);
     let mut both_case = Case::new(BENCH, "parquet+mariadb", Some(PARQUET_AND_MARIADB));
     for round in 0..=runs {
         igzip_case.add(round, igzip(&input)?);
         parquet_case.add(round, parquet.run()?);
+        smaller_case.add(round, smaller.run()?);
         import_case.add(round, warehouse.import(&tsv)?);
         both_case.add(round, warehouse.measure(&both)?);
     }
     parquet_case.against(&igzip_case);
+    smaller_case.against(&igzip_case);
     both_case.against(&import_case);
-    Ok(vec![igzip_case, parquet_case, import_case, both_case])
+    Ok(vec![
+        igzip_case,
+        parquet_case,
+        smaller_case,
+        import_case,
+        both_case,
+    ])
 }
 
 /// Memory with a small and a large file.
@@ -77,6 +91,7 @@ pub(super) fn rss() -> Result<Vec<Case>> {
             binaries: &binaries,
             base_url: replay.base_url(),
             mariadb: None,
+            zstd: None,
         };
         let both = Job {
             mariadb: Some(&mariadb),

@@ -10,7 +10,7 @@ use super::fetch::FetchError;
 
 /// How much text is handled at a time: it stays in the second-level cache from inflating to
 /// parsing.
-pub const BLOCK: usize = 1 << 20;
+pub const BLOCK: usize = 256 << 10;
 
 /// A download as something to read from, on a thread that may block.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use futures::StreamExt;
+use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{
@@ -103,7 +103,10 @@ pub async fn run(
         )
         .await;
     for sink in &sinks {
-        sink.sweep(dataset, &units).await?;
+        // What is left over harms nobody, and the next run sweeps again.
+        if let Err(error) = sink.sweep(dataset, &units).await {
+            tracing::warn!(error = chain(&error), "Left-overs not removed");
+        }
     }
 
     let exit = tally.exit(&missing);
@@ -223,16 +226,23 @@ struct Tally {
 }
 
 impl Tally {
-    /// Loads units, a few at a time, until all are done or the host or a sink gives up on us.
+    /// Loads units, oldest first and a few at a time, until all are done or there is no use in
+    /// going on. What is under way is always seen to its end.
     async fn load(&mut self, loader: &Loader, due: Vec<(&Unit, Vec<&Sink>)>, abreast: usize) {
-        let mut loading = futures::stream::iter(due)
-            .map(|(unit, sinks)| async move { (unit, loader.load(unit, &sinks).await) })
-            .buffered(abreast);
-        while let Some((unit, outcome)) = loading.next().await {
-            let fatal = self.note(loader.observer.as_ref(), unit, outcome);
-            if fatal {
-                return;
+        let mut due = due.into_iter();
+        let mut loading = FuturesUnordered::new();
+        let mut halted = false;
+        loop {
+            while !halted && loading.len() < abreast {
+                let Some((unit, sinks)) = due.next() else {
+                    break;
+                };
+                loading.push(async move { (unit, loader.load(unit, &sinks).await) });
             }
+            let Some((unit, outcome)) = loading.next().await else {
+                return;
+            };
+            halted |= self.note(loader.observer.as_ref(), unit, outcome);
         }
     }
 
