@@ -254,7 +254,7 @@ fn the_least_that_can_be_written_has_the_documented_defaults() {
         panic!("{sink:?}")
     };
     assert_eq!(server.port, 3306);
-    assert_eq!(Compression::zstd_level(None), 3);
+    assert_eq!(Compression::zstd_level(None), 1);
     assert_eq!(
         json!(Limits::default()),
         json!({

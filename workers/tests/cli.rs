@@ -430,3 +430,15 @@ fn a_wrong_command_line_is_bad_configuration() {
     assert_eq!(run(&dir, &["local"]).0, 64);
     assert_eq!(run(&dir, &["--help"]).0, 0);
 }
+
+#[test]
+fn the_readmes_resource_is_valid_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(readme).unwrap();
+    let (_, yaml) = text.split_once("```yaml\n").expect("a resource");
+    let (yaml, _) = yaml.split_once("```").expect("the end of it");
+    std::fs::write(dir.path().join("wi.yaml"), yaml).unwrap();
+    let (code, _, errors) = run(&dir, &["validate", "-f", "wi.yaml", "--target", "local"]);
+    assert_eq!(code, 0, "{errors}");
+}

@@ -240,10 +240,12 @@ impl Tally {
                 loading.push(async move { (unit, loader.load(unit, &sinks).await) });
             }
             let Some((unit, outcome)) = loading.next().await else {
-                return;
+                break;
             };
             halted |= self.note(loader.observer.as_ref(), unit, outcome);
         }
+        // They end in any order; names tell their time.
+        self.failed.sort_by(|a, b| a.unit.cmp(&b.unit));
     }
 
     /// Whether there is no use in going on.
