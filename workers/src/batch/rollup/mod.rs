@@ -18,7 +18,7 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// An empty one. Rows pass through unnamed temporary files, about 45 bytes a row.
+    /// An empty one. Rows pass through unnamed temporary files, about 25 bytes a row.
     ///
     /// # Errors
     /// When there is no place for temporary files; `TMPDIR` says where it is.
