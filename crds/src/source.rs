@@ -254,7 +254,8 @@ impl Source {
 #[serde(rename_all = "camelCase")]
 pub struct Pageviews {
     /// The projects to load, by their names such as en.wikipedia, de.wikivoyage, commons.wikimedia or wikidata; "*"
-    /// alone is all of them. Default: `["*"]`. Example: `[en.wikipedia, de.wikipedia]`.
+    /// alone is all of them. What is loaded already stays as it is. Default: `["*"]`. Example:
+    /// `[en.wikipedia, de.wikipedia]`.
     #[serde(default = "all")]
     #[schemars(
         length(min = 1, max = 64),
@@ -277,7 +278,7 @@ pub struct Pageviews {
 #[serde(rename_all = "camelCase")]
 pub struct PagecountsRaw {
     /// The projects to load, by their names such as en.wikipedia, de.wikibooks or commons.wikimedia; "*" alone is all of
-    /// them. Default: `["*"]`. Example: `[en.wikipedia, de.wikipedia]`.
+    /// them. What is loaded already stays as it is. Default: `["*"]`. Example: `[en.wikipedia, de.wikipedia]`.
     #[serde(default = "all")]
     #[schemars(
         length(min = 1, max = 64),

@@ -478,3 +478,75 @@ fn two_first_migrations_at_once_both_succeed() {
         assert_eq!(warehouse.number("SELECT COUNT(*) FROM pageviews_hourly"), 0);
     }
 }
+
+#[test]
+fn a_unit_that_a_sink_does_not_take_fails_alone() {
+    let mut world = World::new(Stores::Embedded, &Options::default());
+    for hour in 3..7 {
+        world.publish(Hour(hour), 500);
+    }
+    let _ = world.warehouse.query(&format!(
+        "CREATE TRIGGER poison BEFORE INSERT ON pageviews_hourly WHEN NEW.ts = '{}' \
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+        Hour(4).ts()
+    ));
+    let run = world.run().expect(1).says(&["not this one"]);
+    let failed: Vec<&str> = failures(&run).into_iter().map(|(unit, _)| unit).collect();
+    assert_eq!(failed, [Hour(4).unit()]);
+    assert_eq!(run.count("loaded"), 3);
+    let _ = world.warehouse.query("DROP TRIGGER poison");
+    let _ = world.run().expect(0);
+    world.check();
+}
+
+#[test]
+fn a_loaded_unit_that_the_host_does_not_answer_for_fails_alone() {
+    let mut world = World::new(Stores::Embedded, &Options::default());
+    world.publish(Hour(4), 500);
+    let _ = world.run().expect(0);
+    world.publish(Hour(5), 500);
+    let faults = format!("404~{}", Hour(4).unit());
+    world
+        .replay
+        .set_faults(&faults)
+        .expect("the stand-in takes it");
+    let run = world.run().expect(1);
+    let failed: Vec<&str> = failures(&run).into_iter().map(|(unit, _)| unit).collect();
+    assert_eq!(failed, [Hour(4).unit()]);
+    assert_eq!(run.count("loaded"), 1);
+    world.check();
+}
+
+#[test]
+fn two_sinks_that_are_one_place_are_a_mistake_in_the_settings() {
+    let mut world = World::new(Stores::Embedded, &Options::default());
+    world.publish(Hour(4), 500);
+    let mut config = world.whole();
+    let mut again = config.json["sinks"][0].clone();
+    again["name"] = "again".into();
+    let path = again["sqlite"]["path"]
+        .as_str()
+        .expect("a SQLite sink")
+        .to_owned();
+    let (dir, file) = path.rsplit_once('/').expect("a folder");
+    again["sqlite"]["path"] = format!("{dir}/./{file}").into();
+    config.json["sinks"]
+        .as_array_mut()
+        .expect("sinks")
+        .push(again);
+    let _ =
+        worker::run(&world.env, &config)
+            .expect(64)
+            .says(&["again", "warehouse", "the same place"]);
+}
+
+#[test]
+fn a_base_url_without_the_archive_is_a_mistake_in_the_settings() {
+    let mut world = World::new(Stores::Embedded, &Options::default());
+    world.publish(Hour(4), 500);
+    let wrong = format!("{}/oops", world.replay.base_url());
+    let config = world.whole().with("/source/baseUrl", wrong.into());
+    let _ = worker::run(&world.env, &config)
+        .expect(64)
+        .says(&["/oops/other/pageviews/", "baseUrl"]);
+}

@@ -351,3 +351,30 @@ fn files_with(dir: &Path, extensions: &[&str]) -> Vec<PathBuf> {
         })
         .collect()
 }
+
+#[test]
+fn an_hour_whose_file_gets_another_name_is_there_once() {
+    for stores in BOTH {
+        let world = World::new(stores, &Options::default());
+        let sample = samples(&env::file("samples"), "pagecounts").swap_remove(0);
+        let files = [sample.clone()];
+        place(&world, &PAGECOUNTS, &sample);
+        let _ = load(&world, &PAGECOUNTS, &files).expect(0);
+        let dir = world.dump.root().join("other/pagecounts-raw/2016/2016-08");
+        let odd = dir.join("pagecounts-20160801-000001.gz");
+        std::fs::copy(&sample, odd).expect("the sample can be copied");
+        assert_eq!(
+            load(&world, &PAGECOUNTS, &files).expect(0).count("loaded"),
+            1
+        );
+        let (facts, expected) = (PAGECOUNTS.facts(), Tally::of_dumps(&files));
+        assert_eq!(world.warehouse.tally(&facts), expected, "{stores:?}");
+        assert_eq!(
+            world.lake.tally(&world.env, &facts).0,
+            expected,
+            "{stores:?}"
+        );
+        let units = world.warehouse.query("SELECT unit FROM ingest_ledger");
+        assert_eq!(units, [["pagecounts-20160801-000001"]]);
+    }
+}

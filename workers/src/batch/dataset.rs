@@ -61,11 +61,16 @@ impl Dataset {
     /// The folder of the index page that lists files named after `month`.
     #[must_use]
     pub fn folder(self, month: DateTime) -> String {
-        let archive = match self {
-            Self::Pageviews => "pageviews",
-            Self::PagecountsRaw => "pagecounts-raw",
-        };
-        format!("other/{archive}/{}/", month.strftime("%Y/%Y-%m"))
+        format!("{}{}/", self.archive(), month.strftime("%Y/%Y-%m"))
+    }
+
+    /// The folder of the whole archive.
+    #[must_use]
+    pub fn archive(self) -> &'static str {
+        match self {
+            Self::Pageviews => "other/pageviews/",
+            Self::PagecountsRaw => "other/pagecounts-raw/",
+        }
     }
 
     /// The start of the hour that a file covers, or `None` for a name of something else.

@@ -10,9 +10,9 @@ use std::{
 };
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use reqwest::{
-    Client, Method, RequestBuilder, Response, StatusCode,
+    Client, Method, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER},
 };
 use sha2::{Digest, Sha256};
@@ -35,6 +35,11 @@ pub enum FetchError {
     /// The client could not be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Client(String),
+    /// The base URL is none.
+    #[error(
+        "baseUrl must be an http or https URL without a login, such as https://dumps.wikimedia.org"
+    )]
+    BaseUrl,
     /// The host answered with a refusal.
     #[error(
         "{url}: the host refused ({status}): {body}; check spec.contact and whether this address is blocked, then wait before trying again"
@@ -46,6 +51,22 @@ pub enum FetchError {
         status: u16,
         /// The start of the host's answer.
         body: String,
+    },
+    /// The host answered with something that is neither a file nor a refusal.
+    #[error("{url}: the host answered {status}: {body}; look at it with curl")]
+    Odd {
+        /// What was asked for.
+        url: String,
+        /// The host's status.
+        status: u16,
+        /// The start of the host's answer.
+        body: String,
+    },
+    /// The host does not have the archive.
+    #[error("{url}: not there (404), and so none of its files; correct baseUrl")]
+    NoArchive {
+        /// The archive's index page.
+        url: String,
     },
     /// The host does not have the file.
     #[error("{url}: not there (404); it was listed a moment ago, so the next run looks again")]
@@ -87,12 +108,15 @@ pub enum FetchError {
 impl Classify for FetchError {
     fn class(&self) -> Class {
         match self {
-            Self::Client(_) => Class::BadConfig,
+            Self::Client(_) | Self::BaseUrl | Self::NoArchive { .. } => Class::BadConfig,
             Self::Refused { .. } => Class::Refused,
             _ => Class::TryAgain,
         }
     }
 }
+
+/// What stands before a date that stands in for an entity tag.
+const MODIFIED: &str = "modified ";
 
 /// Which version of a file: what the ledger remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +143,7 @@ impl Mark {
         };
         let etag = text(ETAG)
             .map(ToOwned::to_owned)
-            .or_else(|| text(LAST_MODIFIED).map(|date| format!("modified {date}")))
+            .or_else(|| text(LAST_MODIFIED).map(|date| format!("{MODIFIED}{date}")))
             .unwrap_or_default();
         Self { size, etag }
     }
@@ -156,10 +180,8 @@ impl std::fmt::Debug for Fetch {
 }
 
 /// Whether a URL is of this machine, which a proxy would take for itself.
-fn is_loopback(url: &str) -> bool {
-    let url = reqwest::Url::parse(url).ok();
-    let host = url.as_ref().and_then(reqwest::Url::host_str);
-    host.is_some_and(|host| {
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
         let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
         host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     })
@@ -192,8 +214,13 @@ impl Fetch {
         let agent = format!("wikiingest/{} ({contact})", env!("CARGO_PKG_VERSION"));
         let connections = usize::from(limits.connections.clamp(1, 3));
         let base = base_url.unwrap_or(DEFAULT_BASE_URL);
+        let url = Url::parse(base).map_err(|_| FetchError::BaseUrl)?;
+        let has_login = !url.username().is_empty() || url.password().is_some();
+        if !matches!(url.scheme(), "http" | "https") || has_login {
+            return Err(FetchError::BaseUrl);
+        }
         let mut builder = Client::builder();
-        if is_loopback(base) {
+        if is_loopback(&url) {
             builder = builder.no_proxy();
         }
         let client = builder
@@ -233,7 +260,7 @@ impl Fetch {
             if response.status() == StatusCode::NOT_FOUND {
                 return Ok(None);
             }
-            match response.text().await {
+            match self.unless_stopped(response.text()).await? {
                 Ok(text) => return Ok(Some(text)),
                 Err(error) => tries.wait(self, chain(&error), None, 0).await?,
             }
@@ -276,6 +303,7 @@ impl Fetch {
             fetch: self.clone(),
             mark,
             read: 0,
+            skip: 0,
             tries,
             state: Some((response, permit)),
         })
@@ -339,8 +367,12 @@ async fn attempt(url: &str, request: RequestBuilder) -> Result<Attempt, FetchErr
     if status.is_success() || status == StatusCode::NOT_FOUND {
         return Ok(Attempt::Answer(response));
     }
-    let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-    if busy {
+    let again = [
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    if again.contains(&status) || status.is_server_error() {
         let wait = retry_after(response.headers());
         return Ok(Attempt::Again {
             why: format!("the host answered {status}"),
@@ -350,10 +382,10 @@ async fn attempt(url: &str, request: RequestBuilder) -> Result<Attempt, FetchErr
     }
     let body = response.text().await.unwrap_or_default();
     let body = body.trim().chars().take(200).collect();
-    Err(FetchError::Refused {
-        url: url.to_owned(),
-        status: status.as_u16(),
-        body,
+    let (url, status) = (url.to_owned(), status.as_u16());
+    Err(match status {
+        401 | 403 | 451 => FetchError::Refused { url, status, body },
+        _ => FetchError::Odd { url, status, body },
     })
 }
 
@@ -426,6 +458,8 @@ pub struct Download {
     /// The version that is being read.
     pub mark: Mark,
     read: u64,
+    /// Bytes to come that were read before.
+    skip: u64,
     tries: Tries,
     state: Option<(Response, OwnedSemaphorePermit)>,
 }
@@ -442,9 +476,15 @@ impl Download {
                 continue;
             };
             match self.fetch.unless_stopped(response.chunk()).await? {
-                Ok(Some(bytes)) => {
+                Ok(Some(mut bytes)) => {
+                    let known = self.skip.min(bytes.len() as u64);
+                    self.skip -= known;
+                    bytes.advance(usize::try_from(known).unwrap_or(bytes.len()));
+                    if bytes.is_empty() {
+                        continue;
+                    }
                     self.read += bytes.len() as u64;
-                    if !bytes.is_empty() && self.tries.failed > 0 {
+                    if self.tries.failed > 0 {
                         self.tries = self.fetch.tries(&self.tries.url);
                     }
                     return Ok(Some(bytes));
@@ -468,7 +508,9 @@ impl Download {
         let url = self.tries.url.clone();
         let mut headers = HeaderMap::new();
         let range = format!("bytes={}-", self.read);
-        if let (Ok(range), Ok(etag)) = (range.parse(), self.mark.etag.parse()) {
+        let version = self.mark.etag.strip_prefix(MODIFIED);
+        let version = version.unwrap_or(&self.mark.etag);
+        if let (Ok(range), Ok(etag)) = (range.parse(), version.parse()) {
             headers.insert(RANGE, range);
             headers.insert(IF_RANGE, etag);
         }
@@ -476,12 +518,13 @@ impl Download {
         let (response, permit) = fetch
             .send(&Method::GET, &url, headers, &mut self.tries)
             .await?;
-        let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
-        let from_start = response.status() == StatusCode::OK && self.read == 0;
         let same = Mark::of(response.headers(), response.status()).etag == self.mark.etag;
-        if !same || !(resumed || from_start) {
+        if !same {
             return Err(FetchError::Changed { url });
         }
+        // A host that knows no ranges begins anew.
+        let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
+        self.skip = if resumed { 0 } else { self.read };
         self.state = Some((response, permit));
         Ok(())
     }
@@ -512,14 +555,14 @@ mod tests {
             "http://[::1]:8080",
             "http://localhost",
         ] {
-            assert!(is_loopback(here), "{here}");
+            assert!(is_loopback(&here.parse().unwrap()), "{here}");
         }
         for elsewhere in [
             DEFAULT_BASE_URL,
             "http://10.0.0.1",
             "http://localhost.example.org",
         ] {
-            assert!(!is_loopback(elsewhere), "{elsewhere}");
+            assert!(!is_loopback(&elsewhere.parse().unwrap()), "{elsewhere}");
         }
     }
 

@@ -36,7 +36,8 @@ pub struct Listing {
 /// Lists the units whose hours start in `[from, to)`.
 ///
 /// # Errors
-/// When an index page cannot be had; a month that has no page has no units.
+/// When an index page cannot be had, or the host does not have the archive at all; a month that
+/// has no page has no units.
 pub async fn list(
     fetch: &Fetch,
     dataset: Dataset,
@@ -44,16 +45,24 @@ pub async fn list(
     expected_before: Timestamp,
 ) -> Result<Listing, FetchError> {
     let mut units = BTreeMap::new();
+    let mut listed = 0;
     for folder in dataset.folders(from, to) {
         let url = fetch.url(&folder);
-        let Some(page) = fetch.page(&url).await? else {
-            continue;
-        };
-        for unit in units_of(dataset, &url, &page) {
+        let page = fetch.page(&url).await?.unwrap_or_default();
+        let found = units_of(dataset, &url, &page);
+        listed += found.len();
+        for unit in found {
             if unit.ts >= from && unit.ts < to {
                 // Two files of one hour (an odd second beside the full hour): the later name.
                 units.insert(unit.ts, unit);
             }
+        }
+    }
+    if listed == 0 {
+        // A month may have no file yet; its archive is always there.
+        let url = fetch.url(dataset.archive());
+        if fetch.page(&url).await?.is_none() {
+            return Err(FetchError::NoArchive { url });
         }
     }
     let missing = missing(dataset, &units, from, to.min(expected_before));
@@ -65,7 +74,7 @@ pub async fn list(
 
 fn units_of(dataset: Dataset, folder_url: &str, page: &str) -> Vec<Unit> {
     static HREF: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"href="([A-Za-z0-9_.-]+)""#).ok());
+        LazyLock::new(|| Regex::new(r#"href=["'](?:[^"']*/)?([A-Za-z0-9_.-]+)["']"#).ok());
     let mut units: Vec<Unit> = HREF
         .iter()
         .flat_map(|href| href.captures_iter(page))

@@ -1,9 +1,13 @@
 //! A run: which units of a window are due, and their loading.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{
     SourceKind,
@@ -34,6 +38,15 @@ pub enum RunError {
         /// The source.
         name: String,
     },
+    /// Nowhere to load to.
+    #[error("source {name}: feeds no sink; name one in its sinks")]
+    NoSinks {
+        /// The source.
+        name: String,
+    },
+    /// Asked to end, it did not in time.
+    #[error("stopped while it waited for a sink; what was under way was undone")]
+    Stopped,
     /// The host.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -45,12 +58,19 @@ pub enum RunError {
 impl Classify for RunError {
     fn class(&self) -> Class {
         match self {
-            Self::Kind { .. } => Class::BadConfig,
+            Self::Kind { .. } | Self::NoSinks { .. } => Class::BadConfig,
+            Self::Stopped => Class::TryAgain,
             Self::Fetch(error) => error.class(),
             Self::Sink(error) => error.class(),
         }
     }
 }
+
+/// How long a run that is asked to end may take to: well within the 30 s that Kubernetes gives.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// After so many failures of sinks in a row, with nothing loaded between them, it is the sink.
+const SINK_FAILURES: u32 = 3;
 
 /// Loads what is due in the configuration's window, until `stop` is cancelled: what is under way
 /// is then undone, and the report says [`ExitCode::TryAgain`].
@@ -59,6 +79,21 @@ impl Classify for RunError {
 /// When the run could not begin: a sink is down, or the host cannot be listed. Units that fail
 /// are in the report.
 pub async fn run(
+    config: &WorkerConfig,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<Report, RunError> {
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_WITHIN).await;
+    };
+    tokio::select! {
+        ended = try_run(config, observer, stop.clone()) => ended,
+        () = too_late => Err(RunError::Stopped),
+    }
+}
+
+async fn try_run(
     config: &WorkerConfig,
     observer: Arc<dyn Observer>,
     stop: CancellationToken,
@@ -74,8 +109,13 @@ pub async fn run(
         Arc::clone(&observer),
         stop,
     )?;
-    let sinks = open(config).await?;
-    let (from, to) = bounds(&config.window, now);
+    if config.sinks.is_empty() {
+        return Err(RunError::NoSinks {
+            name: source.name.clone(),
+        });
+    }
+    let sinks = Sink::open_all(&config.sinks).await?;
+    let (from, to) = bounds(config, now);
     let expected_before = now - signed(config.limits.missing_after.to_std());
     let Listing { units, missing } = list(&fetch, dataset, (from, to), expected_before).await?;
     let plan = plan(&fetch, dataset, &sinks, &units).await?;
@@ -95,6 +135,9 @@ pub async fn run(
         skipped: plan.held,
         ..Tally::default()
     };
+    for (unit, error) in plan.unknown {
+        tally.note(observer.as_ref(), unit, Err(error.into()));
+    }
     tally
         .load(
             &loader,
@@ -146,20 +189,16 @@ fn reading(config: &WorkerConfig) -> Result<(Dataset, Filter), RunError> {
     }
 }
 
-async fn open(config: &WorkerConfig) -> Result<Vec<Sink>, SinkError> {
-    let mut sinks = Vec::new();
-    for sink in &config.sinks {
-        sinks.push(Sink::open(sink).await?);
-    }
-    Ok(sinks)
-}
-
-/// The window in whole hours.
-fn bounds(window: &Window, now: Timestamp) -> (Timestamp, Timestamp) {
-    match window {
-        Window::Range { from, to } => (ceil_to_hour(*from), *to),
-        Window::Lookback { lookback } => (ceil_to_hour(now - signed(lookback.to_std())), now),
-    }
+/// The window in whole hours, within the time that there are files of.
+fn bounds(config: &WorkerConfig, now: Timestamp) -> (Timestamp, Timestamp) {
+    let (from, to) = match &config.window {
+        Window::Range { from, to } => (*from, *to),
+        Window::Lookback { lookback } => (now - signed(lookback.to_std()), now),
+    };
+    let first = config.source.kind().and_then(SourceKind::first_day);
+    let first = first.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+    let from = first.map_or(from, |first| from.max(first.timestamp()));
+    (ceil_to_hour(from), to.min(now))
 }
 
 fn signed(duration: std::time::Duration) -> SignedDuration {
@@ -171,6 +210,8 @@ struct Plan<'a> {
     due: Vec<(&'a Unit, Vec<&'a Sink>)>,
     /// Units that all sinks hold in their current version.
     held: usize,
+    /// Units of which the host does not say whether they have changed.
+    unknown: Vec<(&'a Unit, FetchError)>,
 }
 
 /// Asks the sinks what they hold, and the host whether that is still current.
@@ -187,6 +228,7 @@ async fn plan<'a>(
     let mut plan = Plan {
         due: Vec::new(),
         held: 0,
+        unknown: Vec::new(),
     };
     for unit in units {
         let of_unit: Vec<_> = holdings
@@ -196,8 +238,17 @@ async fn plan<'a>(
         let lacking: Vec<&Sink> = if of_unit.iter().all(|(_, held)| held.is_none()) {
             sinks.iter().collect()
         } else {
-            let mark = fetch.mark(&unit.url).await?;
-            let lacks = |held: Option<&Held>| held.is_none_or(|held| !held.is(&mark));
+            let mark = match fetch.mark(&unit.url).await {
+                Ok(mark) => mark,
+                Err(error @ (FetchError::Stopped | FetchError::Refused { .. })) => {
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    plan.unknown.push((unit, error));
+                    continue;
+                }
+            };
+            let lacks = |held: Option<&Held>| held.is_none_or(|held| !held.is(unit, &mark));
             of_unit
                 .into_iter()
                 .filter(|(_, held)| lacks(*held))
@@ -220,6 +271,8 @@ struct Tally {
     skipped: usize,
     failed: Vec<FailedUnit>,
     class: Option<Class>,
+    /// Failures of sinks since a unit was last loaded.
+    sink_failures: u32,
     rows: i64,
     rejected: i64,
     bytes: u64,
@@ -267,6 +320,7 @@ impl Tally {
                     rejected,
                 });
                 self.loaded += 1;
+                self.sink_failures = 0;
                 self.rows += rows;
                 self.rejected += rejected;
                 self.bytes += bytes;
@@ -290,8 +344,11 @@ impl Tally {
                     unit: unit.name.clone(),
                     error: text,
                 });
-                class == Class::Refused
-                    || matches!(error, UnitError::Sink(_) | UnitError::Scratch { .. })
+                // A sink may refuse one unit and take the others.
+                self.sink_failures += u32::from(matches!(error, UnitError::Sink(_)));
+                class != Class::TryAgain
+                    || self.sink_failures >= SINK_FAILURES
+                    || matches!(error, UnitError::Scratch { .. })
             }
         }
     }

@@ -140,13 +140,13 @@ impl Loader {
         // What a sink holds may have changed while we waited for it; ask before downloading.
         if claims.iter().all(|(_, claim)| claim.held.is_some()) {
             let mark = self.fetch.mark(&unit.url).await?;
-            if claims.iter().all(|(_, claim)| holds(claim, &mark)) {
+            if claims.iter().all(|(_, claim)| holds(claim, unit, &mark)) {
                 return Ok(Outcome::Skipped);
             }
         }
         let download = self.fetch.open(&unit.url).await?;
         let mark = download.mark.clone();
-        claims.retain(|(_, claim)| !holds(claim, &mark));
+        claims.retain(|(_, claim)| !holds(claim, unit, &mark));
         if claims.is_empty() {
             return Ok(Outcome::Skipped);
         }
@@ -170,6 +170,7 @@ impl Loader {
             unit,
             bytes: u64::try_from(download.mark.size).ok(),
         });
+        let mark = download.mark.clone();
         let (chunks, incoming) = mpsc::channel(CHUNKS);
         let (outputs, queues): (Vec<_>, Vec<_>) =
             writers.iter().map(|_| mpsc::channel(BATCHES)).unzip();
@@ -206,12 +207,29 @@ impl Loader {
                 return Err(error);
             }
         };
+        // Another worker may have loaded a newer version meanwhile, and a lake has no lock.
+        if let Err(error) = self.still(unit, &mark).await {
+            abort(writers).await;
+            return Err(error.into());
+        }
         commit(writers, &summary).await?;
         let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
         Ok(Outcome::Loaded {
             rows: summary.rows,
             rejected,
             bytes,
+        })
+    }
+}
+
+impl Loader {
+    /// Makes sure that what was read is what the host has.
+    async fn still(&self, unit: &Unit, mark: &Mark) -> Result<(), FetchError> {
+        if self.fetch.mark(&unit.url).await? == *mark {
+            return Ok(());
+        }
+        Err(FetchError::Changed {
+            url: unit.url.clone(),
         })
     }
 }
@@ -235,8 +253,8 @@ async fn abort(writers: impl IntoIterator<Item = Writer>) {
     }
 }
 
-fn holds(claim: &Claim, mark: &Mark) -> bool {
-    claim.held.as_ref().is_some_and(|held| held.is(mark))
+fn holds(claim: &Claim, unit: &Unit, mark: &Mark) -> bool {
+    claim.held.as_ref().is_some_and(|held| held.is(unit, mark))
 }
 
 /// Passes a download on, until it ends or nobody wants it.

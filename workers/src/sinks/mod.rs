@@ -49,8 +49,18 @@ pub enum SinkError {
         /// What happened.
         source: LakeError,
     },
-    /// A sink without a kind.
-    #[error("sink {name}: has no kind; give it one of singleStore, s3, sqlite, folder")]
+    /// Two sinks that are one.
+    #[error("sinks {name} and {other} are the same place, {place}: leave one out")]
+    Twice {
+        /// One of them.
+        name: String,
+        /// The other.
+        other: String,
+        /// Where both lead.
+        place: String,
+    },
+    /// A sink without a kind, or with several.
+    #[error("sink {name}: must have exactly one kind, of singleStore, s3, sqlite, folder")]
     NoKind {
         /// The sink's name.
         name: String,
@@ -62,7 +72,7 @@ impl Classify for SinkError {
         match self {
             Self::Warehouse { source, .. } => source.class(),
             Self::Lake { source, .. } => source.class(),
-            Self::NoKind { .. } => Class::BadConfig,
+            Self::NoKind { .. } | Self::Twice { .. } => Class::BadConfig,
         }
     }
 }
@@ -108,6 +118,40 @@ impl Sink {
                 .map_err(lake_error(&name))?,
         };
         Ok(Self { name, store })
+    }
+
+    /// Connects to several.
+    ///
+    /// They come in the same order for every worker, whatever order they are named in, so that
+    /// two workers cannot wait for each other.
+    ///
+    /// # Errors
+    /// As [`Sink::open`], and when two of them are the same place.
+    pub async fn open_all(specs: &[SinkSpec]) -> Result<Vec<Self>, SinkError> {
+        let mut sinks: Vec<Self> = Vec::new();
+        for spec in specs {
+            sinks.push(Self::open(spec).await?);
+        }
+        sinks.sort_by_key(Self::place);
+        for pair in sinks.windows(2) {
+            if pair[0].place() == pair[1].place() {
+                return Err(SinkError::Twice {
+                    name: pair[0].name.clone(),
+                    other: pair[1].name.clone(),
+                    place: pair[0].place(),
+                });
+            }
+        }
+        Ok(sinks)
+    }
+
+    /// Where it leads, however that was spelled.
+    fn place(&self) -> String {
+        match &self.store {
+            Store::Mysql(store) => store.place(),
+            Store::Sqlite(store) => store.place(),
+            Store::Lake(lake) => lake.place(),
+        }
     }
 
     /// Whether it keeps roll-ups beside the facts.
@@ -175,8 +219,8 @@ impl Sink {
                 (held, Claimed::Sqlite(Box::new(claim)))
             }
             Store::Lake(lake) => {
-                let held = lake.claim(unit).await.map_err(lake_error(&self.name))?;
-                (held, Claimed::Lake(lake.clone()))
+                let (held, claim) = lake.claim(unit).await.map_err(lake_error(&self.name))?;
+                (held, Claimed::Lake(claim))
             }
         };
         Ok(Claim {
@@ -212,23 +256,25 @@ fn lake_error(name: &str) -> impl FnOnce(LakeError) -> SinkError + use<> {
     move |source| SinkError::Lake { name, source }
 }
 
-/// Which version of a unit a sink holds.
+/// What a sink holds of a unit's hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
-    /// As the ledger has it.
+    /// The version in the ledger.
     Exactly(Mark),
-    /// As the names of lake objects have it; several when a worker was killed between writing
-    /// a new one and removing the old.
-    Short(Vec<String>),
+    /// The objects in a lake, whose names tell unit and version; several when a worker was
+    /// killed between writing a new one and removing the old.
+    Objects(Vec<String>),
 }
 
 impl Held {
-    /// Whether it is this version and nothing else.
+    /// Whether it is this version of the unit and nothing else.
     #[must_use]
-    pub fn is(&self, mark: &Mark) -> bool {
+    pub fn is(&self, unit: &Unit, mark: &Mark) -> bool {
         match self {
             Self::Exactly(held) => held == mark,
-            Self::Short(held) => matches!(held.as_slice(), [one] if *one == mark.short()),
+            Self::Objects(held) => {
+                matches!(held.as_slice(), [one] if *one == lake::file(&unit.name, mark))
+            }
         }
     }
 }
@@ -248,7 +294,7 @@ pub struct Claim {
 enum Claimed {
     Mysql(Box<mysql::Claim>),
     Sqlite(Box<sqlite::Claim>),
-    Lake(Lake),
+    Lake(lake::Claim),
 }
 
 impl Claim {
@@ -266,8 +312,8 @@ impl Claim {
         let opened = match claimed {
             Claimed::Mysql(claim) => Opened::Mysql(claim),
             Claimed::Sqlite(claim) => Opened::Sqlite(claim),
-            Claimed::Lake(lake) => {
-                let writer = lake.writer(&unit, mark).map_err(lake_error(&sink))?;
+            Claimed::Lake(claim) => {
+                let writer = claim.writer(&unit, mark).map_err(lake_error(&sink))?;
                 Opened::Lake(Box::new(writer))
             }
         };

@@ -23,7 +23,7 @@ pub enum BadLine {
     #[error("{0} fields where there should be 4: domain, title, views, bytes")]
     Fields(usize),
     /// The third field.
-    #[error("views is not a whole number: {0:?}")]
+    #[error("views is not a whole number below 10^12: {0:?}")]
     Views(String),
     /// The fourth field.
     #[error("bytes is not a whole number: {0:?}")]
@@ -124,7 +124,8 @@ fn back_to_space(bytes: &[u8]) -> Option<usize> {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    if digits.is_empty() || digits.len() > 18 {
+    // More than any page has, and few enough that no sum of a file overflows.
+    if digits.is_empty() || digits.len() > 12 {
         return None;
     }
     digits.iter().try_fold(0_i64, |value, digit| {

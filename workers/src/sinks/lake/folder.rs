@@ -38,6 +38,11 @@ impl Folder {
         Ok(folder)
     }
 
+    pub(super) fn place(&self) -> String {
+        let root = fs::canonicalize(&self.root);
+        root.as_ref().unwrap_or(&self.root).display().to_string()
+    }
+
     pub(super) fn explain(&self, key: &str, what: String) -> LakeError {
         let (advice, class) = if what.contains("No space left") {
             ("make room on its disk, then run again", Class::TryAgain)

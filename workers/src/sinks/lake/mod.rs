@@ -92,6 +92,13 @@ impl Lake {
         })
     }
 
+    pub(in crate::sinks) fn place(&self) -> String {
+        match &self.store {
+            Store::Folder(folder) => folder.place(),
+            Store::S3(s3) => s3.url(),
+        }
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>, LakeError> {
         match &self.store {
             Store::Folder(folder) => folder.list(prefix),
@@ -106,7 +113,7 @@ impl Lake {
         }
     }
 
-    /// The versions held of each unit, by the names of objects.
+    /// The objects held of each unit's hour.
     ///
     /// # Errors
     /// When the lake cannot be listed.
@@ -115,53 +122,37 @@ impl Lake {
         dataset: Dataset,
         units: &[Unit],
     ) -> Result<HashMap<String, Held>, LakeError> {
-        let mut versions: HashMap<String, Vec<String>> = HashMap::new();
+        let by_hour: HashMap<Timestamp, &Unit> = units.iter().map(|unit| (unit.ts, unit)).collect();
+        let mut objects: HashMap<String, Vec<String>> = HashMap::new();
         for prefix in days(dataset.tables().facts, units) {
             for key in self.list(&prefix).await? {
-                if let Some((unit, version)) = version_of(&key) {
-                    versions
-                        .entry(unit.to_owned())
-                        .or_default()
-                        .push(version.to_owned());
+                let hour = unit_of(&key).and_then(|name| dataset.hour_of(&format!("{name}.gz")));
+                if let Some(unit) = hour.and_then(|hour| by_hour.get(&hour)) {
+                    let objects = objects.entry(unit.name.clone()).or_default();
+                    objects.push(file_of(&key).to_owned());
                 }
             }
         }
-        Ok(versions
+        Ok(objects
             .into_iter()
-            .map(|(unit, versions)| (unit, Held::Short(versions)))
+            .map(|(unit, objects)| (unit, Held::Objects(objects)))
             .collect())
     }
 
-    /// What is held of one unit. A lake cannot be locked: whoever completes first wins, and the
-    /// other finds that the object is there.
+    /// What is held of a unit's hour. A lake cannot be locked: whoever completes first wins, and
+    /// the other finds that the object is there.
     ///
     /// # Errors
     /// When the lake cannot be listed.
-    pub async fn claim(&self, unit: &Unit) -> Result<Option<Held>, LakeError> {
-        let keys = self.list(&stem(unit.dataset.tables().facts, unit)).await?;
-        let versions: Vec<_> = keys
-            .iter()
-            .filter_map(|key| Some(version_of(key)?.1.to_owned()))
-            .collect();
-        Ok((!versions.is_empty()).then_some(Held::Short(versions)))
-    }
-
-    /// Begins the object of a version.
-    ///
-    /// # Errors
-    /// When it cannot be begun.
-    pub fn writer(&self, unit: &Unit, mark: &Mark) -> Result<LakeWriter, LakeError> {
-        let key = object(unit.dataset.tables().facts, unit, mark);
-        let upload = self.upload(&key)?;
-        let encoder = Encoder::start(upload, unit, mark, self.zstd);
-        Ok(LakeWriter {
-            lake: self.clone(),
-            unit: unit.clone(),
-            mark: mark.clone(),
-            key,
-            encoder: Some(encoder),
-            upload: None,
-        })
+    pub async fn claim(&self, unit: &Unit) -> Result<(Option<Held>, Claim), LakeError> {
+        let facts = self.list(&hour(unit.dataset.tables().facts, unit)).await?;
+        let rejects = self.list(&hour(REJECTS, unit)).await?;
+        let objects: Vec<_> = facts.iter().map(|key| file_of(key).to_owned()).collect();
+        let held = (!objects.is_empty()).then_some(Held::Objects(objects));
+        // The rejects first: while the old facts are there, somebody comes back for the rest.
+        let seen = rejects.into_iter().chain(facts).collect();
+        let lake = self.clone();
+        Ok((held, Claim { lake, seen }))
     }
 
     fn upload(&self, key: &str) -> Result<Upload, LakeError> {
@@ -171,36 +162,52 @@ impl Lake {
         })
     }
 
-    /// Removes all objects of a unit but those of one version.
-    async fn keep_only(&self, unit: &Unit, mark: &Mark) -> Result<(), LakeError> {
-        // The rejects first: while the old facts are there, somebody comes back for the rest.
-        for table in [REJECTS, unit.dataset.tables().facts] {
-            for key in self.list(&stem(table, unit)).await? {
-                if key != object(table, unit, mark) {
-                    self.delete(&key).await?;
+    /// Removes what killed workers have left: half-written files that nobody is writing, open
+    /// uploads of objects that are there.
+    ///
+    /// # Errors
+    /// When the lake cannot be listed.
+    pub async fn sweep(&self, dataset: Dataset, units: &[Unit]) -> Result<(), LakeError> {
+        for table in [dataset.tables().facts, REJECTS] {
+            for prefix in days(table, units) {
+                match &self.store {
+                    Store::Folder(folder) => folder.sweep(&prefix)?,
+                    Store::S3(s3) => s3.sweep(&prefix).await?,
                 }
             }
         }
         Ok(())
     }
+}
 
-    /// Removes what killed workers have left of units that are held: half-written files, open
-    /// uploads.
+/// The objects that a new version of a unit replaces.
+#[derive(Debug)]
+pub struct Claim {
+    lake: Lake,
+    /// Those that were there when the unit was claimed; ones that come later are somebody
+    /// else's, and newer.
+    seen: Vec<String>,
+}
+
+impl Claim {
+    /// Begins the object of a version.
     ///
     /// # Errors
-    /// When the lake cannot be listed.
-    pub async fn sweep(&self, dataset: Dataset, units: &[Unit]) -> Result<(), LakeError> {
-        let held = self.held(dataset, units).await?;
-        let done = |key: &str| version_of(key).is_some_and(|(unit, _)| held.contains_key(unit));
-        for table in [dataset.tables().facts, REJECTS] {
-            for prefix in days(table, units) {
-                match &self.store {
-                    Store::Folder(folder) => folder.sweep(&prefix)?,
-                    Store::S3(s3) => s3.sweep(&prefix, done).await?,
-                }
-            }
-        }
-        Ok(())
+    /// When it cannot be begun.
+    pub fn writer(self, unit: &Unit, mark: &Mark) -> Result<LakeWriter, LakeError> {
+        let Self { lake, seen } = self;
+        let key = object(unit.dataset.tables().facts, unit, mark);
+        let upload = lake.upload(&key)?;
+        let encoder = Encoder::start(upload, unit, mark, lake.zstd);
+        Ok(LakeWriter {
+            lake,
+            seen,
+            unit: unit.clone(),
+            mark: mark.clone(),
+            key,
+            encoder: Some(encoder),
+            upload: None,
+        })
     }
 }
 
@@ -251,6 +258,7 @@ impl Upload {
 #[derive(Debug)]
 pub struct LakeWriter {
     lake: Lake,
+    seen: Vec<String>,
     unit: Unit,
     mark: Mark,
     key: String,
@@ -312,7 +320,13 @@ impl LakeWriter {
             return Err(error);
         }
         upload.complete().await?;
-        self.lake.keep_only(&self.unit, &self.mark).await
+        let rejects = object(REJECTS, &self.unit, &self.mark);
+        for key in &self.seen {
+            if *key != self.key && *key != rejects {
+                self.lake.delete(key).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn commit_rejects(&self, summary: &Summary) -> Result<(), LakeError> {
@@ -348,19 +362,37 @@ fn days(table: &str, units: &[Unit]) -> Vec<String> {
     days
 }
 
-/// What the names of all versions of a unit begin with.
-fn stem(table: &str, unit: &Unit) -> String {
-    format!("{table}/dt={}/{}-", day(unit.ts), unit.name)
+/// What the names of all objects of a unit's hour begin with: its own name but for minutes and
+/// seconds, which a file that was published again may have others of.
+fn hour(table: &str, unit: &Unit) -> String {
+    let to_the_hour = unit.name.get(..unit.name.len().saturating_sub(4));
+    format!(
+        "{table}/dt={}/{}",
+        day(unit.ts),
+        to_the_hour.unwrap_or(&unit.name)
+    )
 }
 
 fn object(table: &str, unit: &Unit, mark: &Mark) -> String {
-    format!("{}{}.parquet", stem(table, unit), mark.short())
+    let file = file(&unit.name, mark);
+    format!("{table}/dt={}/{file}", day(unit.ts))
 }
 
-/// The unit and the version in an object's name.
-fn version_of(key: &str) -> Option<(&str, &str)> {
-    let name = key.rsplit('/').next()?.strip_suffix(".parquet")?;
-    name.rsplit_once('-')
+/// The name of the object of a version.
+#[must_use]
+pub fn file(unit: &str, mark: &Mark) -> String {
+    format!("{unit}-{}.parquet", mark.short())
+}
+
+/// An object's name without its folders.
+fn file_of(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or(key)
+}
+
+/// The unit in an object's name.
+fn unit_of(key: &str) -> Option<&str> {
+    let (unit, _) = file_of(key).strip_suffix(".parquet")?.rsplit_once('-')?;
+    Some(unit)
 }
 
 #[cfg(test)]
@@ -384,9 +416,10 @@ mod tests {
             key.starts_with("pageviews_hourly/dt=2024-08-03/pageviews-20240804-000000-"),
             "{key}"
         );
+        assert_eq!(unit_of(&key), Some("pageviews-20240804-000000"));
         assert_eq!(
-            version_of(&key),
-            Some(("pageviews-20240804-000000", mark.short().as_str()))
+            hour("pageviews_hourly", &unit),
+            "pageviews_hourly/dt=2024-08-03/pageviews-20240804-00"
         );
     }
 }

@@ -1,11 +1,11 @@
 //! S3, and servers that speak it. A small object goes up in one request, a large one in parts;
 //! both appear only when complete, and only if nobody else was first (`If-None-Match: *`).
 
-use std::io;
+use std::{collections::HashSet, io, time::Duration};
 
 use aws_sdk_s3::{
     Client,
-    config::{BehaviorVersion, Builder, Credentials, Region},
+    config::{BehaviorVersion, Builder, Credentials, Region, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
     types::{CompletedMultipartUpload, CompletedPart},
@@ -23,6 +23,11 @@ use crate::failure::{Class, chain};
 
 /// Bytes a part; S3 takes 5 MiB to 5 GiB, and 10,000 parts.
 const PART: usize = 8 << 20;
+
+/// An endpoint that takes no connection for so long is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// So is one that does not begin to answer, once it has the whole request.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An open upload that is older than this belongs to nobody who lives.
 const ABANDONED_AFTER_SECONDS: i64 = 24 * 3600;
@@ -45,12 +50,23 @@ impl S3 {
             .build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
-            .region(Region::new(sink.region.clone()));
+            .region(Region::new(sink.region.clone()))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .read_timeout(READ_TIMEOUT)
+                    .build(),
+            );
         let variable = secret_env(name, SecretKey::AccessKeyId);
         let own = std::env::var(&variable).ok();
         if let Some(id) = &own {
-            let secret =
-                std::env::var(secret_env(name, SecretKey::SecretAccessKey)).unwrap_or_default();
+            let variable = secret_env(name, SecretKey::SecretAccessKey);
+            let secret = std::env::var(&variable).map_err(|_| LakeError {
+                place: format!("s3://{}", sink.bucket),
+                what: format!("{variable} is not set"),
+                advice: "set it, as its partner is".to_owned(),
+                class: Class::BadConfig,
+            })?;
             let token = std::env::var(secret_env(name, SecretKey::SessionToken)).ok();
             loader = loader.credentials_provider(Credentials::new(
                 id,
@@ -100,6 +116,10 @@ impl S3 {
             .await
             .map_err(|error| s3.explain("", &error))?;
         Ok(s3)
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("s3://{}/{} at {}", self.bucket, self.prefix, self.endpoint)
     }
 
     pub(super) fn place(&self, key: &str, what: String, advice: &str, class: Class) -> LakeError {
@@ -198,13 +218,14 @@ impl S3 {
         }
     }
 
-    /// Aborts open uploads that are abandoned: those of objects that are `done`, for which
-    /// nobody needs them any more, and old ones.
-    pub(super) async fn sweep(
-        &self,
-        prefix: &str,
-        done: impl Fn(&str) -> bool,
-    ) -> Result<(), LakeError> {
+    /// Aborts open uploads that are abandoned: those of objects that are there, for which nobody
+    /// needs them any more, and old ones.
+    pub(super) async fn sweep(&self, prefix: &str) -> Result<(), LakeError> {
+        let there: HashSet<String> = self.list(prefix).await?.into_iter().collect();
+        let done = |key: &str| {
+            key.strip_prefix(&self.prefix)
+                .is_some_and(|key| there.contains(key))
+        };
         let mut marker: (Option<String>, Option<String>) = (None, None);
         loop {
             let page = self

@@ -23,6 +23,8 @@ pub struct WarehouseError {
     pub class: Class,
     /// Another worker was in the way; the same again at once may do.
     pub contended: bool,
+    /// TLS was asked for and the server has none.
+    pub no_tls: bool,
 }
 
 impl Classify for WarehouseError {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::StreamExt;
 use jiff::Timestamp;
-use mysql_async::{Conn, Opts, OptsBuilder, SslOpts, params, prelude::Queryable};
+use mysql_async::{Conn, DriverError, Opts, OptsBuilder, SslOpts, params, prelude::Queryable};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use wikiingest_crds::{
     SingleStoreSink, TlsMode,
@@ -68,7 +68,7 @@ impl Mysql {
         };
         let user = server.secret(&server.username_env)?;
         let password = server.secret(&server.password_env)?;
-        let opts: Opts = OptsBuilder::default()
+        let mut opts: Opts = OptsBuilder::default()
             .ip_or_hostname(sink.host.clone())
             .tcp_port(sink.port)
             .db_name(Some(sink.database.clone()))
@@ -78,12 +78,24 @@ impl Mysql {
             .ssl_opts(tls(name, sink))
             .tcp_keepalive(Some(Duration::from_secs(30)))
             .into();
-        let mut conn = connect(&opts, &server).await?;
+        let mut connected = connect(&opts, &server).await;
+        let preferred = tls_mode(sink) == TlsMode::Preferred;
+        if preferred && connected.as_ref().is_err_and(|error| error.no_tls) {
+            opts = OptsBuilder::from_opts(opts)
+                .ssl_opts(None::<SslOpts>)
+                .into();
+            connected = connect(&opts, &server).await;
+        }
+        let mut conn = connected?;
         server.single_store = is_single_store(&mut conn)
             .await
             .map_err(|error| server.explain(&error))?;
         let _ = conn.disconnect().await;
         Ok(Self { opts, server })
+    }
+
+    pub(in crate::sinks) fn place(&self) -> String {
+        self.server.place.to_lowercase()
     }
 
     /// Runs the steps that the database lacks; says which.
@@ -200,6 +212,9 @@ async fn lock(conn: &mut Conn, server: &Server, unit: &Unit) -> mysql_async::Res
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             .await?;
     }
+    // LOAD DATA waits for the download, which may rest longer than the 30 s that servers wait.
+    conn.query_drop("SET SESSION net_read_timeout = 3600, net_write_timeout = 3600")
+        .await?;
     conn.query_drop("START TRANSACTION").await?;
     // A size of -2 is never committed: it stands for "not loaded" inside this transaction.
     conn.exec_drop(
@@ -244,11 +259,14 @@ async fn is_single_store(conn: &mut Conn) -> mysql_async::Result<bool> {
     }
 }
 
-/// TLS as asked for. Without a word on it, connections are in the clear, as in-cluster ones are.
+fn tls_mode(sink: &SingleStoreSink) -> TlsMode {
+    sink.tls.as_ref().map_or(TlsMode::Preferred, |tls| tls.mode)
+}
+
+/// TLS as asked for.
 fn tls(name: &str, sink: &SingleStoreSink) -> Option<SslOpts> {
-    let mode = sink.tls.as_ref()?.mode;
     let plain = SslOpts::default();
-    let opts = match mode {
+    let opts = match tls_mode(sink) {
         TlsMode::Disabled => return None,
         TlsMode::Preferred | TlsMode::Required => plain
             .with_danger_accept_invalid_certs(true)
@@ -428,6 +446,21 @@ async fn close(
     )
     .await?;
     let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
+    // An hour has one file; one of another name (an odd second) was replaced with its rows. They
+    // are looked up first, since a search that deletes would wait for other workers' claims.
+    let others: Vec<String> = conn
+        .exec(
+            "SELECT unit FROM ingest_ledger WHERE source = ? AND ts = ? AND unit <> ?",
+            (source, &ts, &unit.name),
+        )
+        .await?;
+    for (other, table) in others
+        .iter()
+        .flat_map(|other| ["ingest_rejects", "ingest_ledger"].map(|table| (other, table)))
+    {
+        let sql = format!("DELETE FROM {table} WHERE source = ? AND unit = ?");
+        conn.exec_drop(sql, (source, other)).await?;
+    }
     conn.exec_drop(
         "UPDATE ingest_ledger SET ts = ?, size = ?, etag = ?, `rows` = ?, rejected = ?, loaded_at = ? \
          WHERE source = ? AND unit = ?",
@@ -527,12 +560,27 @@ impl Server {
             advice: Some(advice.to_owned()),
             class,
             contended: false,
+            no_tls: false,
         }
     }
 
     /// Says what an error means here.
     fn explain(&self, error: &mysql_async::Error) -> WarehouseError {
         let what = crate::failure::chain(error);
+        if matches!(
+            error,
+            mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)
+        ) {
+            let advice =
+                "let the server offer TLS, or set spec.sinks[].singleStore.tls.mode to Disabled";
+            let mut error = self.error(
+                "the server offers no TLS".to_owned(),
+                advice,
+                Class::BadConfig,
+            );
+            error.no_tls = true;
+            return error;
+        }
         let mysql_async::Error::Server(server) = error else {
             return self.error(what, DOWN, Class::TryAgain);
         };

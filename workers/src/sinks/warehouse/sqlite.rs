@@ -71,6 +71,11 @@ impl Sqlite {
         })
     }
 
+    pub(in crate::sinks) fn place(&self) -> String {
+        let path = std::fs::canonicalize(&self.path);
+        path.map_or_else(|_| self.path.clone(), |path| path.display().to_string())
+    }
+
     /// Runs the steps that the file lacks; says which.
     ///
     /// # Errors
@@ -316,11 +321,15 @@ async fn close(
             .bind(row.views)
     })
     .await?;
-    sqlx::query("DELETE FROM ingest_rejects WHERE source = ? AND unit = ?")
-        .bind(source)
-        .bind(&unit.name)
-        .execute(&mut *connection)
-        .await?;
+    // By hour: a file of another name (an odd second) was replaced with its rows.
+    for table in ["ingest_rejects", "ingest_ledger"] {
+        let sql = format!("DELETE FROM {table} WHERE source = ? AND ts = ?");
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(source)
+            .bind(&ts)
+            .execute(&mut *connection)
+            .await?;
+    }
     insert(
         connection,
         "ingest_rejects",
@@ -338,7 +347,7 @@ async fn close(
         },
     )
     .await?;
-    sqlx::query("INSERT OR REPLACE INTO ingest_ledger (source, unit, ts, size, etag, rows, rejected, loaded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+    sqlx::query("INSERT INTO ingest_ledger (source, unit, ts, size, etag, rows, rejected, loaded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(source)
         .bind(&unit.name)
         .bind(&ts)
@@ -385,6 +394,7 @@ fn explain(path: &str) -> impl Fn(&sqlx::Error) -> WarehouseError + use<> {
             advice: Some(advice.to_owned()),
             class,
             contended: false,
+            no_tls: false,
         }
     }
 }
