@@ -123,8 +123,8 @@ pub struct ProjectHour {
 /// A place in a project's list of the most read pages of the hour, all access methods together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopPage {
-    /// As in [`Domain::project`].
-    pub project: String,
+    /// As in [`Domain::project`]; shared, since there are a hundred of each.
+    pub project: Arc<str>,
     /// 1 for the most read; equal views rank by title, in byte order.
     pub rank_no: i64,
     /// The page.

@@ -12,6 +12,7 @@ use std::{
     fs::File,
     hash::{BuildHasher, RandomState},
     io::{self, BufWriter, Read, Seek, Write},
+    sync::Arc,
 };
 
 use crate::rows::TopPage;
@@ -128,18 +129,20 @@ fn keep(list: &mut BinaryHeap<Ranked>, title: &str, views: i64) {
 fn ranked(names: &[String], lists: Vec<BinaryHeap<Ranked>>) -> Vec<TopPage> {
     let mut projects: Vec<_> = names.iter().zip(lists).collect();
     projects.sort_by_key(|(name, _)| *name);
-    projects
-        .into_iter()
-        .flat_map(|(name, list)| {
-            let pages = list.into_sorted_vec().into_iter().zip(1..);
+    let mut top = Vec::with_capacity(projects.iter().map(|(_, list)| list.len()).sum());
+    for (name, list) in projects {
+        let project: Arc<str> = name.as_str().into();
+        let pages = list.into_sorted_vec().into_iter().zip(1..);
+        top.extend(
             pages.map(|(Reverse((views, Reverse(title))), rank_no)| TopPage {
-                project: name.clone(),
+                project: Arc::clone(&project),
                 rank_no,
                 title,
                 views,
-            })
-        })
-        .collect()
+            }),
+        );
+    }
+    top
 }
 
 #[cfg(test)]
@@ -163,7 +166,7 @@ mod tests {
             .iter()
             .map(|page| {
                 (
-                    page.project.as_str(),
+                    page.project.as_ref(),
                     page.rank_no,
                     page.title.as_str(),
                     page.views,

@@ -315,7 +315,7 @@ async fn close(
     insert(connection, top, 5, &summary.rollups.top, |query, row| {
         query
             .bind(ts.clone())
-            .bind(row.project.clone())
+            .bind(row.project.to_string())
             .bind(row.rank_no)
             .bind(row.title.clone())
             .bind(row.views)
