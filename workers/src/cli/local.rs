@@ -15,7 +15,7 @@ use super::{
     console::Console,
     plan,
     resource::{self, ReadError},
-    session::{Session, SessionError},
+    session::{Session, SessionError, Total},
     validate::listed,
 };
 use crate::{
@@ -68,16 +68,7 @@ pub(super) async fn run(
     if let Some(left_out) = plan::left_out(&spec) {
         console.note(&left_out);
     }
-    let stop = stop(console);
-    migrate(console, &spec).await?;
-    let sources = plan::sources(&spec);
-    let agenda = Agenda::new(&sources, Timestamp::now(), !once);
-    let session = Session {
-        console,
-        spec: &spec,
-        stop,
-    };
-    let total = session.work(agenda).await?;
+    let total = load(console, &spec, stop(console), !once).await?;
     if total.stopped {
         console.say(STOPPED);
     } else if !once {
@@ -104,8 +95,25 @@ pub(super) fn stop(console: &Console) -> CancellationToken {
     stop
 }
 
-/// Readies the databases of the sources that can be loaded.
-pub(super) async fn migrate(console: &Console, spec: &WikiIngestSpec) -> Result<(), LocalError> {
+/// Readies the databases of the sources that can be loaded, and loads them: once, or following
+/// their schedules.
+pub(super) async fn load(
+    console: &Console,
+    spec: &WikiIngestSpec,
+    stop: CancellationToken,
+    follow: bool,
+) -> Result<Total, LocalError> {
+    migrate(console, spec).await?;
+    let agenda = Agenda::new(&plan::sources(spec), Timestamp::now(), follow);
+    let session = Session {
+        console,
+        spec,
+        stop,
+    };
+    Ok(session.work(agenda).await?)
+}
+
+async fn migrate(console: &Console, spec: &WikiIngestSpec) -> Result<(), LocalError> {
     let sinks = plan::sinks(spec);
     if sinks.is_empty() {
         return Err(LocalError::NoSource);

@@ -6,7 +6,6 @@ mod tables;
 
 use std::{io, path::Path, time::Instant};
 
-use jiff::Timestamp;
 use wikiingest_crds::{
     WikiIngestSpec,
     validate::{self, Target},
@@ -15,12 +14,10 @@ use wikiingest_crds::{
 use wikimedia_replay::{Options, Replay, ReplayError, Root};
 
 use super::{
-    agenda::Agenda,
     console::Console,
     local::{self, LocalError, STOPPED},
-    plan,
     resource::{self, ReadError},
-    session::{Session, SessionError, Total},
+    session::Total,
     validate::listed,
 };
 use crate::failure::{Class, Classify};
@@ -50,8 +47,6 @@ pub(super) enum DemoError {
     Replay(#[from] ReplayError),
     #[error(transparent)]
     Local(#[from] LocalError),
-    #[error(transparent)]
-    Session(#[from] SessionError),
     #[error("{path} cannot be read: {source}; remove the folder {HOME} and run the demo again")]
     Database { path: String, source: sqlx::Error },
 }
@@ -62,7 +57,6 @@ impl Classify for DemoError {
             Self::Write { .. } | Self::Resource(_) | Self::Read(_) => Class::BadConfig,
             Self::Replay(_) | Self::Database { .. } => Class::TryAgain,
             Self::Local(error) => error.class(),
-            Self::Session(error) => error.class(),
         }
     }
 }
@@ -74,14 +68,7 @@ pub(super) async fn run(console: &Console) -> Result<ExitCode, DemoError> {
     files::keep_resource(console, RESOURCE)?;
     let host = Replay::start(Options::new(Root::Memory(samples::files()))).await?;
     let spec = spec(&host.base_url())?;
-    local::migrate(console, &spec).await?;
-    let agenda = Agenda::new(&plan::sources(&spec), Timestamp::now(), false);
-    let session = Session {
-        console,
-        spec: &spec,
-        stop,
-    };
-    let total = session.work(agenda).await?;
+    let total = local::load(console, &spec, stop, false).await?;
     if total.stopped {
         console.say(STOPPED);
         return Ok(ExitCode::TryAgain);
@@ -143,6 +130,7 @@ fn verdict(total: Total, seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::plan;
 
     #[test]
     fn the_resource_is_valid_and_all_of_it_is_loaded_here() {

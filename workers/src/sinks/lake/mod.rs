@@ -37,7 +37,7 @@ use crate::{
 const REJECTS: &str = "ingest_rejects";
 
 /// A lake failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{place}: {what}; {advice}")]
 pub struct LakeError {
     /// Which object, folder or bucket.

@@ -309,13 +309,7 @@ impl io::Write for Upload {
 
 impl Upload {
     pub(super) fn failure(&self) -> Option<LakeError> {
-        let error = self.failed.as_ref()?;
-        Some(LakeError {
-            place: error.place.clone(),
-            what: error.what.clone(),
-            advice: error.advice.clone(),
-            class: error.class,
-        })
+        self.failed.clone()
     }
 
     async fn part(&mut self) -> Result<(), LakeError> {

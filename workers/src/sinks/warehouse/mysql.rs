@@ -124,10 +124,7 @@ impl Mysql {
             schema::MYSQL
         };
         let mut run = Vec::new();
-        for migration in all
-            .iter()
-            .filter(|migration| migration.version > current.unwrap_or(0))
-        {
+        for migration in schema::pending(all, current.unwrap_or(0)) {
             for statement in migration.statements() {
                 conn.query_drop(statement).await?;
             }

@@ -42,6 +42,15 @@ pub const MYSQL: &[Migration] = &[migration!(1, "mysql", "0001_page_views.sql")]
 /// For SQLite.
 pub const SQLITE: &[Migration] = &[migration!(1, "sqlite", "0001_page_views.sql")];
 
+/// The steps that a database of version `current` lacks.
+pub fn pending(
+    all: &'static [Migration],
+    current: i64,
+) -> impl Iterator<Item = &'static Migration> {
+    all.iter()
+        .filter(move |migration| migration.version > current)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

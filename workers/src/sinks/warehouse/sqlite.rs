@@ -96,10 +96,7 @@ impl Sqlite {
                 .fetch_one(&mut *transaction)
                 .await?;
         let mut run = Vec::new();
-        for migration in schema::SQLITE
-            .iter()
-            .filter(|migration| migration.version > current)
-        {
+        for migration in schema::pending(schema::SQLITE, current) {
             for statement in migration.statements() {
                 sqlx::query(AssertSqlSafe(statement))
                     .execute(&mut *transaction)
