@@ -313,6 +313,30 @@ fn a_full_disk_under_sqlite_is_named() {
     world.check();
 }
 
+#[test]
+fn a_full_disk_under_temporary_files_is_named_whoever_uses_them() {
+    let mut world = World::new(Stores::Embedded, &Options::default());
+    publish_two_megabytes(&mut world, Hour(5));
+    let Some(tiny) = TinyDisk::mount(&world.dir()) else {
+        return;
+    };
+    let tmp = tiny.path.to_str().expect("a plain path");
+    let source = || Config::pageviews(&world.replay.base_url(), Hour(5), Hour(6));
+    // A warehouse has top pages to find, a lake has pages of a row group to keep.
+    for mut config in [
+        source().warehouse(&world.warehouse),
+        source().lake(&world.lake),
+    ] {
+        config.env.push(("TMPDIR".to_owned(), tmp.to_owned()));
+        let said = format!("cannot use a temporary file in {tmp}: No space left");
+        let _ = worker::run(&world.env, &config)
+            .expect(1)
+            .says(&[&said, "set TMPDIR"]);
+    }
+    let _ = world.run().expect(0);
+    world.check();
+}
+
 /// A run of one small hour with something wrong in its settings.
 fn run_with(stores: Stores, change: impl FnOnce(Config) -> Config) -> Run {
     let mut world = World::new(stores, &Options::default());

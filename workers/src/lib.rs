@@ -17,5 +17,6 @@ pub mod batch;
 pub mod cli;
 pub mod failure;
 pub mod rows;
+pub mod scratch;
 pub mod sinks;
 pub mod telemetry;

@@ -7,6 +7,8 @@ use arrow::{
     buffer::ScalarBuffer,
 };
 
+use crate::batch::rollup::Rollups;
+
 /// How a page was read, as far as a dump's domain code tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {
@@ -131,16 +133,6 @@ pub struct TopPage {
     pub title: String,
     /// Its views, summed over desktop and mobile.
     pub views: i64,
-}
-
-/// What is derived from a unit's rows while they pass.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rollups {
-    /// One row a project and access method, ordered by them.
-    pub projects: Vec<ProjectHour>,
-    /// The first [`TOP_PAGES`](crate::batch::rollup::TOP_PAGES) of each project, ordered by
-    /// project and rank.
-    pub top: Vec<TopPage>,
 }
 
 /// A unit read to its end.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     failure::{Class, Classify},
     rows::{Batch, Reject, Summary},
+    scratch::ScratchError,
     sinks::{Claim, Sink, SinkError, Writer},
 };
 
@@ -60,12 +61,12 @@ pub enum UnitError {
         reason: String,
     },
     /// A temporary file of the roll-ups.
-    #[error("{name}: cannot use a temporary file in {}: {what}; make room there, or set TMPDIR", std::env::temp_dir().display())]
+    #[error("{name}: {error}")]
     Scratch {
         /// The file.
         name: String,
         /// What happened.
-        what: String,
+        error: ScratchError,
     },
     /// A sink failed; others may have taken the unit.
     #[error(transparent)]
@@ -300,9 +301,9 @@ impl Reader {
         outputs: &[mpsc::Sender<Arc<Batch>>],
     ) -> Result<Summary, UnitError> {
         let name = || self.unit.name.clone();
-        let scratch = |error: std::io::Error| UnitError::Scratch {
+        let scratch = |error: ScratchError| UnitError::Scratch {
             name: name(),
-            what: error.to_string(),
+            error,
         };
         let rollup = if self.rollups {
             Some(Rollup::new().map_err(scratch)?)

@@ -14,7 +14,10 @@ use arrow::array::StringBuilder;
 
 use self::line::Line;
 use super::{dataset::Dataset, rollup::Rollup};
-use crate::rows::{Batch, Domain, REJECT_BYTES, Reject, Run};
+use crate::{
+    rows::{Batch, Domain, REJECT_BYTES, Reject, Run},
+    scratch::ScratchError,
+};
 
 /// Which rows are wanted.
 #[derive(Debug, Clone)]
@@ -96,7 +99,7 @@ impl Parser {
     ///
     /// # Errors
     /// When the roll-up's temporary file cannot be written.
-    pub fn block(&mut self, block: &[u8]) -> std::io::Result<Batch> {
+    pub fn block(&mut self, block: &[u8]) -> Result<Batch, ScratchError> {
         // One check of the whole block is several times faster than one a line.
         if let Ok(text) = simdutf8::basic::from_utf8(block) {
             self.text(text)?;
@@ -106,7 +109,7 @@ impl Parser {
         Ok(self.take())
     }
 
-    fn text(&mut self, text: &str) -> std::io::Result<()> {
+    fn text(&mut self, text: &str) -> Result<(), ScratchError> {
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', text.as_bytes()) {
             self.line(&text[start..end])?;
@@ -119,7 +122,7 @@ impl Parser {
     }
 
     /// For a block in which some line is not UTF-8.
-    fn line_by_line(&mut self, block: &[u8]) -> std::io::Result<()> {
+    fn line_by_line(&mut self, block: &[u8]) -> Result<(), ScratchError> {
         let block = block.strip_suffix(b"\n").unwrap_or(block);
         for line in block.split(|byte| *byte == b'\n') {
             match std::str::from_utf8(line) {
@@ -147,7 +150,7 @@ impl Parser {
         (self.rollup, self.rejects)
     }
 
-    fn line(&mut self, text: &str) -> std::io::Result<()> {
+    fn line(&mut self, text: &str) -> Result<(), ScratchError> {
         let line = match line::split(text) {
             Ok(line) => line,
             Err(bad) => {
@@ -159,7 +162,7 @@ impl Parser {
         self.row(&line)
     }
 
-    fn row(&mut self, line: &Line<'_>) -> std::io::Result<()> {
+    fn row(&mut self, line: &Line<'_>) -> Result<(), ScratchError> {
         let same = self
             .last
             .as_ref()

@@ -4,11 +4,21 @@
 mod projects;
 mod top;
 
-use std::io;
-
-pub use self::top::TOP_PAGES;
+pub use self::top::{TOP_PAGES, TopPages};
 use self::{projects::Projects, top::Top};
-use crate::rows::{Domain, Rollups};
+use crate::{
+    rows::{Domain, ProjectHour},
+    scratch::ScratchError,
+};
+
+/// What is derived from a unit's rows while they pass.
+#[derive(Debug, Clone, Default)]
+pub struct Rollups {
+    /// One row a project and access method, ordered by them.
+    pub projects: Vec<ProjectHour>,
+    /// The most read pages of each project.
+    pub top: TopPages,
+}
 
 /// Gathers the roll-ups of one unit, in bounded memory.
 #[derive(Debug)]
@@ -21,8 +31,8 @@ impl Rollup {
     /// An empty one. Rows pass through unnamed temporary files, about 25 bytes a row.
     ///
     /// # Errors
-    /// When there is no place for temporary files; `TMPDIR` says where it is.
-    pub fn new() -> io::Result<Self> {
+    /// When there is no place for temporary files.
+    pub fn new() -> Result<Self, ScratchError> {
         Ok(Self {
             projects: Projects::default(),
             top: Top::new()?,
@@ -33,16 +43,22 @@ impl Rollup {
     ///
     /// # Errors
     /// When the temporary file cannot be written.
-    pub fn add(&mut self, id: usize, domain: &Domain, title: &str, views: i64) -> io::Result<()> {
+    pub fn add(
+        &mut self,
+        id: usize,
+        domain: &Domain,
+        title: &str,
+        views: i64,
+    ) -> Result<(), ScratchError> {
         let project = self.projects.add(id, domain, views);
-        self.top.add(project, title, views)
+        Ok(self.top.add(project, title, views)?)
     }
 
     /// The result.
     ///
     /// # Errors
-    /// When the temporary files cannot be read back.
-    pub fn finish(self) -> io::Result<Rollups> {
+    /// When a temporary file cannot be written.
+    pub fn finish(self) -> Result<Rollups, ScratchError> {
         let top = self.top.finish(self.projects.names())?;
         Ok(Rollups {
             projects: self.projects.finish(),

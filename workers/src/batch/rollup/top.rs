@@ -11,11 +11,18 @@ use std::{
     collections::{BinaryHeap, HashMap},
     fs::File,
     hash::{BuildHasher, RandomState},
-    io::{self, BufWriter, Read, Seek, Write},
+    io::{self, BufWriter, Write},
+    ops::Range,
+    os::unix::fs::FileExt,
     sync::Arc,
 };
 
-use crate::rows::TopPage;
+use futures::{Stream, StreamExt};
+
+use crate::{
+    rows::TopPage,
+    scratch::{self, ScratchError},
+};
 
 /// How many pages of a project are kept.
 pub const TOP_PAGES: usize = 100;
@@ -24,10 +31,13 @@ pub const TOP_PAGES: usize = 100;
 const PARTITIONS: usize = 256;
 /// Rows of a partition are written so many bytes at a time.
 const BUFFER: usize = 8 << 10;
+/// The projects whose lists are made in one reading of the partitions, in about 3 MiB.
+const GROUP: usize = 256;
 
 /// Ordered so that the page to drop first is the smallest: fewest views, then last by title.
 type Ranked = Reverse<(i64, Reverse<String>)>;
 
+/// Takes the rows.
 #[derive(Debug)]
 pub(super) struct Top {
     partitions: Vec<BufWriter<File>>,
@@ -35,10 +45,10 @@ pub(super) struct Top {
 }
 
 impl Top {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(super) fn new() -> Result<Self, ScratchError> {
         let partitions = (0..PARTITIONS)
-            .map(|_| Ok(BufWriter::with_capacity(BUFFER, tempfile::tempfile()?)))
-            .collect::<io::Result<_>>()?;
+            .map(|_| Ok(BufWriter::with_capacity(BUFFER, scratch::file()?)))
+            .collect::<Result<_, ScratchError>>()?;
         Ok(Self {
             partitions,
             hasher: RandomState::new(),
@@ -55,41 +65,108 @@ impl Top {
         partition.write_all(title.as_bytes())
     }
 
-    /// The lists, by project name and rank.
-    pub(super) fn finish(self, names: &[String]) -> io::Result<Vec<TopPage>> {
-        let mut lists: Vec<BinaryHeap<Ranked>> = vec![BinaryHeap::new(); names.len()];
+    /// The lists of the projects of these names, which are by number.
+    pub(super) fn finish(self, names: &[String]) -> io::Result<TopPages> {
+        let files = self
+            .partitions
+            .into_iter()
+            .map(|partition| {
+                partition
+                    .into_inner()
+                    .map_err(io::IntoInnerError::into_error)
+            })
+            .collect::<io::Result<_>>()?;
+        let mut by_name: Vec<_> = (0..names.len()).collect();
+        by_name.sort_by_key(|number| &names[*number]);
+        let mut places = vec![0; names.len()];
+        for (place, number) in by_name.iter().enumerate() {
+            places[*number] = place;
+        }
+        let names = by_name
+            .iter()
+            .map(|number| names[*number].as_str().into())
+            .collect();
+        Ok(TopPages(Arc::new(Partitions {
+            files,
+            places,
+            names,
+        })))
+    }
+}
+
+/// The first [`TOP_PAGES`] of each project, which are found as they are asked for. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct TopPages(Arc<Partitions>);
+
+impl TopPages {
+    /// The lists, of some projects at a time, ordered by project and rank.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read.
+    pub fn groups(&self) -> impl Stream<Item = Result<Vec<TopPage>, ScratchError>> + use<> {
+        let starts = (0..self.0.names.len()).step_by(GROUP);
+        let partitions = Arc::clone(&self.0);
+        futures::stream::iter(starts).then(move |start| {
+            let partitions = Arc::clone(&partitions);
+            let end = partitions.names.len().min(start + GROUP);
+            let group = tokio::task::spawn_blocking(move || partitions.group(start..end));
+            async move {
+                let group = group.await.map_err(io::Error::other)?;
+                Ok(group?)
+            }
+        })
+    }
+}
+
+/// The rows, and the projects in the order of their names.
+#[derive(Debug, Default)]
+struct Partitions {
+    files: Vec<File>,
+    /// Each project's place in `names`, by its number.
+    places: Vec<usize>,
+    names: Vec<Arc<str>>,
+}
+
+impl Partitions {
+    /// The lists of the projects at some places.
+    fn group(&self, places: Range<usize>) -> io::Result<Vec<TopPage>> {
+        let mut lists: Vec<BinaryHeap<Ranked>> = vec![BinaryHeap::new(); places.len()];
+        let list_of = |project: u32| {
+            let place = *self.places.get(project as usize)?;
+            places.contains(&place).then(|| place - places.start)
+        };
         let mut bytes = Vec::new();
-        for partition in self.partitions {
-            let mut file = partition
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)?;
-            file.rewind()?;
-            bytes.clear();
-            file.read_to_end(&mut bytes)?;
-            for ((project, title), views) in sums(&bytes) {
-                keep(&mut lists[project as usize], title, views);
+        for file in &self.files {
+            let size = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+            bytes.resize(size, 0);
+            file.read_exact_at(&mut bytes, 0)?;
+            for ((list, title), views) in sums(&bytes, list_of) {
+                keep(&mut lists[list], title, views);
             }
         }
-        Ok(ranked(names, lists))
+        Ok(ranked(&self.names[places], lists))
     }
 }
 
 /// Adds up the rows of a page.
-fn sums(mut bytes: &[u8]) -> HashMap<(u32, &str), i64> {
+fn sums(mut bytes: &[u8], list_of: impl Fn(u32) -> Option<usize>) -> HashMap<(usize, &str), i64> {
     let mut sums = HashMap::new();
     while let Some((project, views, title)) = record(&mut bytes) {
-        *sums.entry((project, title)).or_default() += views;
+        if let Some(list) = list_of(project)
+            && let Ok(title) = std::str::from_utf8(title)
+        {
+            *sums.entry((list, title)).or_default() += views;
+        }
     }
     sums
 }
 
 /// Takes a record off the front.
-fn record<'a>(bytes: &mut &'a [u8]) -> Option<(u32, i64, &'a str)> {
+fn record<'a>(bytes: &mut &'a [u8]) -> Option<(u32, i64, &'a [u8])> {
     let project = u32::try_from(take(bytes)?).ok()?;
     let views = i64::try_from(take(bytes)?).ok()?;
     let length = usize::try_from(take(bytes)?).ok()?;
-    let title = bytes.split_off(..length)?;
-    Some((project, views, std::str::from_utf8(title).ok()?))
+    Some((project, views, bytes.split_off(..length)?))
 }
 
 /// Writes a number, seven bits a byte, lowest first: nearly all are small.
@@ -126,16 +203,13 @@ fn keep(list: &mut BinaryHeap<Ranked>, title: &str, views: i64) {
     list.push(Reverse((views, Reverse(title.to_owned()))));
 }
 
-fn ranked(names: &[String], lists: Vec<BinaryHeap<Ranked>>) -> Vec<TopPage> {
-    let mut projects: Vec<_> = names.iter().zip(lists).collect();
-    projects.sort_by_key(|(name, _)| *name);
-    let mut top = Vec::with_capacity(projects.iter().map(|(_, list)| list.len()).sum());
-    for (name, list) in projects {
-        let project: Arc<str> = name.as_str().into();
+fn ranked(names: &[Arc<str>], lists: Vec<BinaryHeap<Ranked>>) -> Vec<TopPage> {
+    let mut top = Vec::with_capacity(lists.iter().map(BinaryHeap::len).sum());
+    for (project, list) in names.iter().zip(lists) {
         let pages = list.into_sorted_vec().into_iter().zip(1..);
         top.extend(
             pages.map(|(Reverse((views, Reverse(title))), rank_no)| TopPage {
-                project: Arc::clone(&project),
+                project: Arc::clone(project),
                 rank_no,
                 title,
                 views,
@@ -149,8 +223,15 @@ fn ranked(names: &[String], lists: Vec<BinaryHeap<Ranked>>) -> Vec<TopPage> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn access_methods_are_summed_before_they_are_ranked() {
+    async fn all(top: Top, names: &[&str]) -> Vec<TopPage> {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let groups = top.finish(&names).unwrap().groups();
+        let groups: Vec<_> = groups.map(Result::unwrap).collect().await;
+        groups.concat()
+    }
+
+    #[tokio::test]
+    async fn access_methods_are_summed_before_they_are_ranked() {
         let mut top = Top::new().unwrap();
         for (project, title, views) in [
             (0, "A", 5),
@@ -161,7 +242,7 @@ mod tests {
         ] {
             top.add(project, title, views).unwrap();
         }
-        let pages = top.finish(&["en".to_owned(), "de".to_owned()]).unwrap();
+        let pages = all(top, &["en", "de"]).await;
         let pages: Vec<_> = pages
             .iter()
             .map(|page| {
@@ -198,14 +279,31 @@ mod tests {
         assert_eq!(take(&mut rest), None);
     }
 
-    #[test]
-    fn a_hundred_are_kept_and_ties_go_by_title() {
+    #[tokio::test]
+    async fn projects_of_several_groups_come_in_order() {
+        let mut top = Top::new().unwrap();
+        let names: Vec<_> = (0..3 * GROUP)
+            .rev()
+            .map(|number| format!("{number:04}"))
+            .collect();
+        for (project, name) in (0..).zip(&names) {
+            top.add(project, name, 1).unwrap();
+        }
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let pages = all(top, &names).await;
+        assert_eq!(pages.len(), names.len());
+        assert!(pages.iter().all(|page| *page.project == *page.title));
+        assert!(pages.is_sorted_by_key(|page| Arc::clone(&page.project)));
+    }
+
+    #[tokio::test]
+    async fn a_hundred_are_kept_and_ties_go_by_title() {
         let mut top = Top::new().unwrap();
         for number in (0..1000).rev() {
             top.add(0, &format!("{number:04}"), 1).unwrap();
         }
         top.add(0, "9999", 2).unwrap();
-        let pages = top.finish(&["en".to_owned()]).unwrap();
+        let pages = all(top, &["en"]).await;
         assert_eq!(pages.len(), TOP_PAGES);
         assert_eq!(pages[0].title, "9999");
         assert_eq!(pages[1].title, "0000");

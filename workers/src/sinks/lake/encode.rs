@@ -1,7 +1,8 @@
 //! Batches to Parquet.
 //!
 //! Titles take half of the time, so they are encoded on a thread of their own while another
-//! does the rest. Memory is that of one row group's compressed columns and a few batches.
+//! does the rest. Memory is that of a few batches; finished pages wait
+//! in temporary files.
 
 use std::{
     io::Write,
@@ -35,11 +36,13 @@ use tokio::sync::mpsc;
 use super::{
     Upload,
     order::{Order, Step},
+    pages::PageFiles,
     runs::RunColumn,
 };
 use crate::{
     batch::{fetch::Mark, list::Unit},
     rows::{Batch, Summary},
+    scratch::ScratchError,
 };
 
 /// Batches between the parser and the encoder, and between the encoder's threads.
@@ -57,13 +60,27 @@ const VIEWS: usize = 5;
 pub enum EncodeError {
     /// Parquet, or the object beneath.
     #[error("cannot write Parquet")]
-    Parquet(#[from] ParquetError),
+    Parquet(#[source] ParquetError),
     /// Arrow.
     #[error("cannot make columns")]
     Arrow(#[from] arrow::error::ArrowError),
+    /// A temporary file.
+    #[error(transparent)]
+    Scratch(ScratchError),
     /// A thread is gone.
     #[error("the encoder stopped early")]
     Stopped,
+}
+
+impl From<ParquetError> for EncodeError {
+    fn from(error: ParquetError) -> Self {
+        if let ParquetError::External(cause) = &error
+            && let Some(scratch) = cause.downcast_ref::<ScratchError>()
+        {
+            return Self::Scratch(scratch.clone());
+        }
+        Self::Parquet(error)
+    }
 }
 
 /// An object that is being encoded on threads of its own.
@@ -162,7 +179,8 @@ fn encode(
         parquet_schema.root_schema_ptr(),
         Arc::new(properties),
     )?;
-    let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
+    let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema))
+        .with_page_store_factory(Arc::new(PageFiles));
     let mut order = Order::default();
     let mut steps = Vec::new();
     let mut group: Option<Group> = None;
@@ -250,10 +268,10 @@ impl Group {
         let _ = self.titles.send(Arc::clone(batch));
         let runs = || batch.runs.iter().map(|run| (run.domain.as_ref(), run.rows));
         let [ts, code, project, access] = &mut self.runs;
-        ts.page([(self.ts.as_slice(), batch.rows())].into_iter());
-        code.page(runs().map(|(domain, rows)| (domain.code.as_bytes(), rows)));
-        project.page(runs().map(|(domain, rows)| (domain.project.as_bytes(), rows)));
-        access.page(runs().map(|(domain, rows)| (domain.access.as_str().as_bytes(), rows)));
+        ts.add([(self.ts.as_slice(), batch.rows())].into_iter());
+        code.add(runs().map(|(domain, rows)| (domain.code.as_bytes(), rows)));
+        project.add(runs().map(|(domain, rows)| (domain.project.as_bytes(), rows)));
+        access.add(runs().map(|(domain, rows)| (domain.access.as_str().as_bytes(), rows)));
         let views: ArrayRef = Arc::new(Int64Array::new(batch.views.clone(), None));
         for leaf in compute_leaves(&self.views_field, &views)? {
             self.views.write(&leaf)?;

@@ -8,6 +8,7 @@
 pub mod encode;
 pub mod folder;
 pub mod order;
+pub mod pages;
 pub mod runs;
 pub mod s3;
 
@@ -30,6 +31,7 @@ use crate::{
     },
     failure::{Class, Classify},
     rows::{Batch, Summary},
+    scratch,
     sinks::Held,
 };
 
@@ -300,6 +302,14 @@ impl LakeWriter {
     }
 
     fn explain(&self, error: &EncodeError) -> LakeError {
+        if let EncodeError::Scratch(error) = error {
+            return LakeError {
+                place: self.key.clone(),
+                what: error.what.clone(),
+                advice: scratch::ADVICE.to_owned(),
+                class: Class::TryAgain,
+            };
+        }
         let what = crate::failure::chain(error);
         match &self.lake.store {
             Store::Folder(folder) => folder.explain(&self.key, what),

@@ -26,6 +26,9 @@ use parquet::{
     schema::types::ColumnDescPtr,
 };
 
+/// Rows of a page, at least: as many as the library's own pages have at most.
+const PAGE_ROWS: usize = 20_000;
+
 /// A chunk of a required `BYTE_ARRAY` column that is being gathered, or of an `INT64` column that
 /// has one value throughout.
 #[derive(Debug)]
@@ -36,6 +39,9 @@ pub struct RunColumn {
     places: HashMap<Vec<u8>, u32>,
     dictionary: Vec<Vec<u8>>,
     pages: Vec<RunPage>,
+    /// The page that is being gathered: each run's place and rows.
+    open: Vec<(u32, usize)>,
+    open_rows: usize,
 }
 
 #[derive(Debug)]
@@ -64,19 +70,29 @@ impl RunColumn {
             places: HashMap::new(),
             dictionary: Vec::new(),
             pages: Vec::new(),
+            open: Vec::new(),
+            open_rows: 0,
         }
     }
 
-    /// Adds a page of runs: a value, and how many rows have it.
-    pub fn page<'a>(&mut self, runs: impl Iterator<Item = (&'a [u8], usize)>) {
-        let mut page: Vec<(u32, usize)> = Vec::new();
+    /// Adds runs: a value, and how many rows have it.
+    pub fn add<'a>(&mut self, runs: impl Iterator<Item = (&'a [u8], usize)>) {
         for (value, rows) in runs {
             let place = self.place(value);
-            match page.last_mut() {
+            match self.open.last_mut() {
                 Some((last, before)) if *last == place => *before += rows,
-                _ => page.push((place, rows)),
+                _ => self.open.push((place, rows)),
             }
+            self.open_rows += rows;
         }
+        if self.open_rows >= PAGE_ROWS {
+            self.end_page();
+        }
+    }
+
+    fn end_page(&mut self) {
+        let page = std::mem::take(&mut self.open);
+        let rows = std::mem::take(&mut self.open_rows);
         let value = |place: &u32| &self.dictionary[*place as usize];
         let places = || page.iter().map(|(place, _)| *place);
         let (Some(min), Some(max)) = (places().min_by_key(value), places().max_by_key(value))
@@ -85,7 +101,7 @@ impl RunColumn {
         };
         self.pages.push(RunPage {
             encoded: encode(&page, self.dictionary.len()).into(),
-            rows: page.iter().map(|(_, rows)| rows).sum(),
+            rows,
             bounds: (min, max),
         });
     }
@@ -104,7 +120,8 @@ impl RunColumn {
     ///
     /// # Errors
     /// When the library does not take a page.
-    pub fn close(self) -> Result<RunChunk, ParquetError> {
+    pub fn close(mut self) -> Result<RunChunk, ParquetError> {
+        self.end_page();
         let mut sink = TrackedWrite::new(Vec::new());
         let mut writer = SerializedPageWriter::new(&mut sink);
         let mut column_index = ColumnIndexBuilder::new(self.column.physical_type());

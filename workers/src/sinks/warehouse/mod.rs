@@ -7,7 +7,10 @@ pub mod sqlite;
 
 use jiff::Timestamp;
 
-use crate::failure::{Class, Classify};
+use crate::{
+    failure::{Class, Classify},
+    scratch::{self, ScratchError},
+};
 
 /// A database failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -25,6 +28,20 @@ pub struct WarehouseError {
     pub contended: bool,
     /// TLS was asked for and the server has none.
     pub no_tls: bool,
+}
+
+impl WarehouseError {
+    /// The worker's own temporary files failed while a warehouse was being written.
+    fn scratch(place: &str, error: ScratchError) -> Self {
+        Self {
+            place: place.to_owned(),
+            what: error.what,
+            advice: Some(scratch::ADVICE.to_owned()),
+            class: Class::TryAgain,
+            contended: false,
+            no_tls: false,
+        }
+    }
 }
 
 impl Classify for WarehouseError {

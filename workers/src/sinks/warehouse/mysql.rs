@@ -1,6 +1,6 @@
 //! SingleStore, MariaDB and MySQL. Rows go in by `LOAD DATA LOCAL INFILE`, streamed from memory.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -348,16 +348,21 @@ impl Claim {
             rows
         })
         .await?;
-        self.load(top, |mut rows| async {
-            for row in &rollups.top {
-                rows.prefix(&[&ts, &row.project, &row.rank_no.to_string()]);
-                if !rows.fact(&row.title, row.views).await {
-                    break;
+        let mut groups = pin!(rollups.top.groups());
+        while let Some(pages) = groups.next().await {
+            let pages =
+                pages.map_err(|error| WarehouseError::scratch(&self.server.place, error))?;
+            self.load(top, |mut rows| async {
+                for row in pages {
+                    rows.prefix(&[&ts, &row.project, &row.rank_no.to_string()]);
+                    if !rows.fact(&row.title, row.views).await {
+                        break;
+                    }
                 }
-            }
-            rows
-        })
-        .await?;
+                rows
+            })
+            .await?;
+        }
         let Self { mut conn, server } = self;
         close(&mut conn, unit, mark, summary)
             .await

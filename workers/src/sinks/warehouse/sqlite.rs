@@ -1,7 +1,8 @@
 //! SQLite: a warehouse in one file, for a laptop.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
+use futures::StreamExt;
 use jiff::Timestamp;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Row, Sqlite as Driver, SqliteConnection, SqlitePool,
@@ -209,6 +210,22 @@ impl Claim {
         summary: &Summary,
     ) -> Result<(), WarehouseError> {
         let fail = explain(&self.path);
+        let Tables { top, .. } = unit.dataset.tables();
+        let ts = sql_time(unit.ts);
+        let mut groups = pin!(summary.rollups.top.groups());
+        while let Some(pages) = groups.next().await {
+            let pages = pages.map_err(|error| WarehouseError::scratch(&self.path, error))?;
+            insert(&mut self.transaction, top, 5, &pages, |query, row| {
+                query
+                    .bind(ts.clone())
+                    .bind(row.project.to_string())
+                    .bind(row.rank_no)
+                    .bind(row.title.clone())
+                    .bind(row.views)
+            })
+            .await
+            .map_err(|error| fail(&error))?;
+        }
         close(&mut self.transaction, unit, mark, summary)
             .await
             .map_err(|error| fail(&error))?;
@@ -290,7 +307,7 @@ async fn close(
     mark: &Mark,
     summary: &Summary,
 ) -> sqlx::Result<()> {
-    let Tables { projects, top, .. } = unit.dataset.tables();
+    let Tables { projects, .. } = unit.dataset.tables();
     let ts = sql_time(unit.ts);
     let now = sql_time(Timestamp::now());
     let source = unit.dataset.name();
@@ -308,15 +325,6 @@ async fn close(
                 .bind(row.pages)
         },
     )
-    .await?;
-    insert(connection, top, 5, &summary.rollups.top, |query, row| {
-        query
-            .bind(ts.clone())
-            .bind(row.project.to_string())
-            .bind(row.rank_no)
-            .bind(row.title.clone())
-            .bind(row.views)
-    })
     .await?;
     // By hour: a file of another name (an odd second) was replaced with its rows.
     for table in ["ingest_rejects", "ingest_ledger"] {
