@@ -95,6 +95,15 @@ pub struct StreamOptions {
     /// How far before the last event a reconnect starts, since events do not arrive in the order of their times. What
     /// comes twice is dropped by its id. A number and a unit (s, m, h). Default: 30s.
     pub rewind: Span,
+
+    /// How old a lake's object may get before it is completed and shows; events wait for it in the worker until then.
+    /// Longer makes fewer and larger objects. A number and a unit (s, m, h). Default: 5m. Example: 15m.
+    pub object_interval: Span,
+
+    /// The most events of a lake's object. It is completed when it holds so many or when objectInterval is over,
+    /// whichever comes first. Default: 100000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub object_size: u32,
 }
 
 impl Default for StreamOptions {
@@ -104,6 +113,8 @@ impl Default for StreamOptions {
             batch_size: 1_000,
             idle_timeout: Span::minutes(5),
             rewind: Span::seconds(30),
+            object_interval: Span::minutes(5),
+            object_size: 100_000,
         }
     }
 }

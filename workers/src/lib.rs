@@ -1,7 +1,8 @@
 //! The workers of wikiingest: what fetches Wikimedia's data and lands it, exactly once, in a
 //! warehouse and a lake.
 //!
-//! One unit of work is one dump file. A run walks each unit through the same stages, which are
+//! There are two: [`batch`] for the dumps, and [`stream`] for changes as they happen. Of the
+//! dumps, one unit of work is one file. A run walks each unit through the same stages, which are
 //! the modules of [`batch`]:
 //!
 //! ```text
@@ -16,7 +17,9 @@ pub mod batch;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod failure;
+pub mod http;
 pub mod rows;
 pub mod scratch;
 pub mod sinks;
+pub mod stream;
 pub mod telemetry;

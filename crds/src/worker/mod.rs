@@ -8,9 +8,11 @@ mod exit;
 mod report;
 mod resolve;
 mod secrets;
+mod stream;
 
 pub use config::{InvalidWindow, Limits, Window, WorkerConfig};
 pub use exit::ExitCode;
 pub use report::{FailedUnit, REPORT_LIMIT, Report, ReportWindow};
-pub use resolve::{ResolveError, resolve};
+pub use resolve::{ResolveError, resolve, resolve_stream};
 pub use secrets::{SecretKey, SecretVar, secret_env, secret_vars};
+pub use stream::{StreamConfig, StreamLimits};

@@ -1,6 +1,6 @@
 //! From a resource to the configuration of one worker.
 
-use super::{InvalidWindow, Window, WorkerConfig, config::Limits};
+use super::{InvalidWindow, StreamConfig, StreamLimits, Window, WorkerConfig, config::Limits};
 use crate::{Sink, Source, WikiIngestSpec};
 
 /// Why there is no configuration for a worker.
@@ -48,12 +48,7 @@ pub fn resolve(
     source_name: &str,
     window: Window,
 ) -> Result<WorkerConfig, ResolveError> {
-    let source = find_source(spec, source_name)?;
-    let sinks = source
-        .sinks
-        .iter()
-        .map(|sink| find_sink(spec, source_name, sink))
-        .collect::<Result<_, _>>()?;
+    let (source, sinks) = feed(spec, source_name)?;
     Ok(WorkerConfig {
         contact: spec.contact.clone(),
         source: source.clone(),
@@ -61,6 +56,37 @@ pub fn resolve(
         window: window.checked()?,
         limits: Limits::default(),
     })
+}
+
+/// The configuration of a stream worker for one source of a resource: the source, and the sinks it feeds, in its order.
+///
+/// # Errors
+/// When the source or one of its sinks is not declared or has not exactly one kind.
+pub fn resolve_stream(
+    spec: &WikiIngestSpec,
+    source_name: &str,
+) -> Result<StreamConfig, ResolveError> {
+    let (source, sinks) = feed(spec, source_name)?;
+    Ok(StreamConfig {
+        contact: spec.contact.clone(),
+        source: source.clone(),
+        sinks,
+        limits: StreamLimits::default(),
+    })
+}
+
+/// A source, and the sinks it feeds.
+fn feed<'a>(
+    spec: &'a WikiIngestSpec,
+    source_name: &str,
+) -> Result<(&'a Source, Vec<Sink>), ResolveError> {
+    let source = find_source(spec, source_name)?;
+    let sinks = source
+        .sinks
+        .iter()
+        .map(|sink| find_sink(spec, source_name, sink))
+        .collect::<Result<_, _>>()?;
+    Ok((source, sinks))
 }
 
 fn find_source<'a>(spec: &'a WikiIngestSpec, name: &str) -> Result<&'a Source, ResolveError> {

@@ -3,17 +3,13 @@
 //! A download that breaks goes on where it stopped (`Range` with `If-Range`), as long as each
 //! try brings something; one that changes under our hands starts anew.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use bytes::{Buf as _, Bytes};
 use reqwest::{
-    Client, Method, RequestBuilder, Response, StatusCode, Url,
-    header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE, RETRY_AFTER},
+    Client, Method, RequestBuilder, Response, StatusCode,
+    header::{CONTENT_LENGTH, ETAG, HeaderMap, IF_RANGE, LAST_MODIFIED, RANGE},
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,7 +17,10 @@ use tokio_util::sync::CancellationToken;
 use wikiingest_crds::worker::Limits;
 
 use super::events::{Event, Observer};
-use crate::failure::{Class, Classify, chain};
+use crate::{
+    failure::{Class, Classify, chain},
+    http::{self, BadBaseUrl},
+};
 
 /// Where Wikimedia publishes its dumps.
 pub const DEFAULT_BASE_URL: &str = "https://dumps.wikimedia.org";
@@ -36,10 +35,8 @@ pub enum FetchError {
     #[error("cannot set up the HTTP client: {0}")]
     Client(String),
     /// The base URL is none.
-    #[error(
-        "baseUrl must be an http or https URL without a login, such as https://dumps.wikimedia.org"
-    )]
-    BaseUrl,
+    #[error(transparent)]
+    BaseUrl(#[from] BadBaseUrl),
     /// The host answered with a refusal.
     #[error(
         "{url}: the host refused ({status}): {body}; check spec.contact and whether this address is blocked, then wait before trying again"
@@ -108,7 +105,7 @@ pub enum FetchError {
 impl Classify for FetchError {
     fn class(&self) -> Class {
         match self {
-            Self::Client(_) | Self::BaseUrl | Self::NoArchive { .. } => Class::BadConfig,
+            Self::Client(_) | Self::BaseUrl(_) | Self::NoArchive { .. } => Class::BadConfig,
             Self::Refused { .. } => Class::Refused,
             _ => Class::TryAgain,
         }
@@ -179,14 +176,6 @@ impl std::fmt::Debug for Fetch {
     }
 }
 
-/// Whether a URL is of this machine, which a proxy would take for itself.
-fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-    })
-}
-
 /// What one try led to.
 enum Attempt {
     Answer(Response),
@@ -210,30 +199,16 @@ impl Fetch {
         observer: Arc<dyn Observer>,
         stop: CancellationToken,
     ) -> Result<Self, FetchError> {
-        crate::telemetry::install_crypto();
-        let agent = format!("wikiingest/{} ({contact})", env!("CARGO_PKG_VERSION"));
         let connections = usize::from(limits.connections.clamp(1, 3));
-        let base = base_url.unwrap_or(DEFAULT_BASE_URL);
-        let url = Url::parse(base).map_err(|_| FetchError::BaseUrl)?;
-        let has_login = !url.username().is_empty() || url.password().is_some();
-        if !matches!(url.scheme(), "http" | "https") || has_login {
-            return Err(FetchError::BaseUrl);
-        }
-        let mut builder = Client::builder();
-        if is_loopback(&url) {
-            builder = builder.no_proxy();
-        }
+        let (builder, base) = http::client(base_url, DEFAULT_BASE_URL, contact)?;
         let client = builder
-            .user_agent(agent)
-            .http1_only()
             .pool_max_idle_per_host(connections)
-            .connect_timeout(Duration::from_secs(10))
             .read_timeout(limits.idle_timeout.to_std())
             .build()
             .map_err(|error| FetchError::Client(chain(&error)))?;
         Ok(Self {
             client,
-            base: base.trim_end_matches('/').to_owned(),
+            base,
             limits: limits.clone(),
             permits: Arc::new(Semaphore::new(connections)),
             observer,
@@ -373,7 +348,7 @@ async fn attempt(url: &str, request: RequestBuilder) -> Result<Attempt, FetchErr
         StatusCode::TOO_MANY_REQUESTS,
     ];
     if again.contains(&status) || status.is_server_error() {
-        let wait = retry_after(response.headers());
+        let wait = http::retry_after(response.headers());
         return Ok(Attempt::Again {
             why: format!("the host answered {status}"),
             wait,
@@ -387,16 +362,6 @@ async fn attempt(url: &str, request: RequestBuilder) -> Result<Attempt, FetchErr
         401 | 403 | 451 => FetchError::Refused { url, status, body },
         _ => FetchError::Odd { url, status, body },
     })
-}
-
-/// `Retry-After` in either of its forms (RFC 9110, 10.2.3).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let moment = httpdate::parse_http_date(text).ok()?;
-    Some(moment.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 fn backoff(limits: &Limits) -> ExponentialBackoff {
@@ -533,38 +498,6 @@ impl Download {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_read_in_both_forms() {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, "7".parse().unwrap());
-        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
-        headers.insert(
-            RETRY_AFTER,
-            "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap(),
-        );
-        assert_eq!(retry_after(&headers), Some(Duration::ZERO));
-        headers.insert(RETRY_AFTER, "soon".parse().unwrap());
-        assert_eq!(retry_after(&headers), None);
-    }
-
-    #[test]
-    fn only_this_machine_is_asked_past_a_proxy() {
-        for here in [
-            "http://127.0.0.1:80/x",
-            "http://[::1]:8080",
-            "http://localhost",
-        ] {
-            assert!(is_loopback(&here.parse().unwrap()), "{here}");
-        }
-        for elsewhere in [
-            DEFAULT_BASE_URL,
-            "http://10.0.0.1",
-            "http://localhost.example.org",
-        ] {
-            assert!(!is_loopback(&elsewhere.parse().unwrap()), "{elsewhere}");
-        }
-    }
 
     #[test]
     fn versions_that_differ_have_other_short_names() {

@@ -9,6 +9,7 @@
 //!
 //! Whatever ends before the commit leaves what was held before.
 
+pub mod changes;
 pub mod lake;
 mod migrate;
 pub mod warehouse;

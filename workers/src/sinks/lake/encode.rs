@@ -162,7 +162,7 @@ fn properties(unit: &Unit, mark: &Mark, zstd: i32) -> WriterProperties {
         .build()
 }
 
-fn compression(zstd: i32) -> Compression {
+pub(super) fn compression(zstd: i32) -> Compression {
     Compression::ZSTD(ZstdLevel::try_new(zstd).unwrap_or_default())
 }
 

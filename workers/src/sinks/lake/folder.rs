@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
+
 use super::LakeError;
 use crate::failure::Class;
 
@@ -86,6 +88,25 @@ impl Folder {
                 .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
                 .collect(),
         }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        match fs::read(self.root.join(key)) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.explain(key, error.to_string())),
+        }
+    }
+
+    /// Removes the hidden files of a table's days that nobody is writing.
+    pub(super) fn sweep_all(&self, table: &str) -> Result<(), LakeError> {
+        let days = self
+            .files(table)
+            .map_err(|error| self.explain(table, error.to_string()))?;
+        for day in days.iter().filter(|day| day.starts_with("dt=")) {
+            self.sweep(&format!("{table}/{day}/"))?;
+        }
+        Ok(())
     }
 
     pub(super) fn delete(&self, key: &str) -> Result<(), LakeError> {

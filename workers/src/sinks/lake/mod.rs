@@ -5,6 +5,7 @@
 //! whole or not at all. Rejects lie in an object of the same name under `ingest_rejects/`,
 //! written before and removed before the facts, so that the facts' object decides.
 
+pub mod changes;
 pub mod encode;
 pub mod folder;
 pub mod order;
@@ -14,6 +15,7 @@ pub mod s3;
 
 use std::{collections::HashMap, sync::Arc};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
 use wikiingest_crds::{Compression, FolderSink, S3Sink};
@@ -164,6 +166,54 @@ impl Lake {
         })
     }
 
+    /// An object's bytes, if it is there.
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        match &self.store {
+            Store::Folder(folder) => folder.get(key),
+            Store::S3(s3) => s3.get(key).await,
+        }
+    }
+
+    /// Writes a small object, over the one that may be there.
+    async fn replace(&self, key: &str, bytes: Vec<u8>) -> Result<(), LakeError> {
+        match &self.store {
+            Store::Folder(folder) => {
+                let mut upload = folder.upload(key)?;
+                std::io::Write::write_all(&mut upload, &bytes)
+                    .map_err(|error| folder.explain(key, error.to_string()))?;
+                upload.complete()
+            }
+            Store::S3(s3) => s3.replace(key, bytes).await,
+        }
+    }
+
+    /// Removes what a killed worker has left of a stream's objects in a table.
+    async fn sweep_stream(&self, table: &str, stream: &str) -> Result<(), LakeError> {
+        match &self.store {
+            Store::Folder(folder) => folder.sweep_all(table),
+            Store::S3(s3) => {
+                s3.abort_all(&format!("{table}/"), &format!("/{stream}-"))
+                    .await
+            }
+        }
+    }
+
+    fn explain(&self, key: &str, error: &EncodeError) -> LakeError {
+        if let EncodeError::Scratch(error) = error {
+            return LakeError {
+                place: key.to_owned(),
+                what: error.what.clone(),
+                advice: scratch::ADVICE.to_owned(),
+                class: Class::TryAgain,
+            };
+        }
+        let what = crate::failure::chain(error);
+        match &self.store {
+            Store::Folder(folder) => folder.explain(key, what),
+            Store::S3(s3) => s3.place(key, what, "run again", Class::TryAgain),
+        }
+    }
+
     /// Removes what killed workers have left: half-written files that nobody is writing, open
     /// uploads of objects that are there.
     ///
@@ -288,33 +338,17 @@ impl LakeWriter {
             Err(error) => {
                 // An upload that failed by itself knows better why.
                 let Some(upload) = upload else {
-                    return Err(self.explain(&error));
+                    return Err(self.lake.explain(&self.key, &error));
                 };
                 let known = match &upload {
                     Upload::S3(s3) => s3.failure(),
                     Upload::Folder(_) => None,
                 };
                 upload.abort().await;
-                return Err(known.unwrap_or_else(|| self.explain(&error)));
+                return Err(known.unwrap_or_else(|| self.lake.explain(&self.key, &error)));
             }
         }
         Ok(())
-    }
-
-    fn explain(&self, error: &EncodeError) -> LakeError {
-        if let EncodeError::Scratch(error) = error {
-            return LakeError {
-                place: self.key.clone(),
-                what: error.what.clone(),
-                advice: scratch::ADVICE.to_owned(),
-                class: Class::TryAgain,
-            };
-        }
-        let what = crate::failure::chain(error);
-        match &self.lake.store {
-            Store::Folder(folder) => folder.explain(&self.key, what),
-            Store::S3(s3) => s3.place(&self.key, what, "run again", Class::TryAgain),
-        }
     }
 
     /// Completes the object, and removes those that it replaces.
@@ -345,7 +379,8 @@ impl LakeWriter {
         }
         let key = object(REJECTS, &self.unit, &self.mark);
         let mut rejects = self.lake.upload(&key)?;
-        encode::rejects(&mut rejects, &self.unit, summary).map_err(|error| self.explain(&error))?;
+        encode::rejects(&mut rejects, &self.unit, summary)
+            .map_err(|error| self.lake.explain(&self.key, &error))?;
         rejects.complete().await
     }
 

@@ -7,10 +7,11 @@ use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Builder, Credentials, Region, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
-    primitives::ByteStream,
+    primitives::{ByteStream, DateTime},
     types::{CompletedMultipartUpload, CompletedPart},
 };
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use wikiingest_crds::{
@@ -202,6 +203,44 @@ impl S3 {
         deleted.map(drop).map_err(|error| self.explain(key, &error))
     }
 
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        let got = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .send()
+            .await;
+        let object = match got {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(self.explain(key, &error)),
+        };
+        match object.body.collect().await {
+            Ok(bytes) => Ok(Some(bytes.into_bytes())),
+            Err(error) => Err(self.place(key, chain(&error), "run again", Class::TryAgain)),
+        }
+    }
+
+    pub(super) async fn replace(&self, key: &str, bytes: Vec<u8>) -> Result<(), LakeError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.full(key))
+            .body(ByteStream::from(bytes));
+        put.send()
+            .await
+            .map(drop)
+            .map_err(|error| self.explain(key, &error))
+    }
+
+    /// Aborts every open upload under a prefix whose key holds a text.
+    pub(super) async fn abort_all(&self, prefix: &str, text: &str) -> Result<(), LakeError> {
+        self.abort_uploads(prefix, |key, _| key.contains(text))
+            .await
+    }
+
     fn full(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
@@ -226,6 +265,19 @@ impl S3 {
             key.strip_prefix(&self.prefix)
                 .is_some_and(|key| there.contains(key))
         };
+        let old = Timestamp::now().as_second() - ABANDONED_AFTER_SECONDS;
+        self.abort_uploads(prefix, |key, since| {
+            done(key) || since.is_some_and(|since| since < old)
+        })
+        .await
+    }
+
+    /// Aborts the open uploads under a prefix that are abandoned, by key and time in seconds.
+    async fn abort_uploads(
+        &self,
+        prefix: &str,
+        abandoned: impl Fn(&str, Option<i64>) -> bool,
+    ) -> Result<(), LakeError> {
         let mut marker: (Option<String>, Option<String>) = (None, None);
         loop {
             let page = self
@@ -238,12 +290,11 @@ impl S3 {
                 .send()
                 .await
                 .map_err(|error| self.explain(prefix, &error))?;
-            let old = Timestamp::now().as_second() - ABANDONED_AFTER_SECONDS;
             for upload in page.uploads() {
                 let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else {
                     continue;
                 };
-                if done(key) || upload.initiated().is_some_and(|since| since.secs() < old) {
+                if abandoned(key, upload.initiated().map(DateTime::secs)) {
                     self.abort(key, id).await;
                 }
             }

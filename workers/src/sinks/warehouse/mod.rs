@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use crate::{
     failure::{Class, Classify},
     scratch::{self, ScratchError},
+    sinks::changes::{Batch, Checkpoint},
+    stream::{event::Bad, position::Position},
 };
 
 /// A database failed.
@@ -55,4 +57,60 @@ fn sql_time(moment: Timestamp) -> String {
     crate::batch::dataset::utc(moment)
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()
+}
+
+/// A moment as both dialects take it, with microseconds.
+fn precise(moment: Timestamp) -> String {
+    crate::batch::dataset::utc(moment)
+        .strftime("%Y-%m-%d %H:%M:%S.%6f")
+        .to_string()
+}
+
+/// Where a stream stands, as `stream_checkpoint` has it.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    position: Position,
+    newest: Option<Timestamp>,
+    version: i64,
+}
+
+impl Row {
+    /// A row that no worker wrote counts as one of a stream that never ran.
+    fn read(position: &str, newest: Option<&str>, version: i64) -> Self {
+        let newest = newest.and_then(|text| format!("{}Z", text.replace(' ', "T")).parse().ok());
+        Self {
+            position: serde_json::from_str(position).unwrap_or_default(),
+            newest,
+            version,
+        }
+    }
+
+    /// The row after a batch.
+    fn after(&self, batch: &Batch) -> Self {
+        let mut position = self.position.clone();
+        position.merge(&batch.position);
+        Self {
+            position,
+            newest: self.newest.max(batch.newest()),
+            version: self.version + 1,
+        }
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            position: self.position.clone(),
+            newest: self.newest,
+        }
+    }
+}
+
+/// How a bad frame is found again, so that it is kept once however often it comes.
+fn reject_unit(bad: &Bad) -> String {
+    use sha2::{Digest as _, Sha256};
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(&bad.raw);
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

@@ -36,11 +36,20 @@ macro_rules! migration {
 }
 
 /// For SingleStore.
-pub const SINGLESTORE: &[Migration] = &[migration!(1, "singlestore", "0001_page_views.sql")];
+pub const SINGLESTORE: &[Migration] = &[
+    migration!(1, "singlestore", "0001_page_views.sql"),
+    migration!(2, "singlestore", "0002_recent_changes.sql"),
+];
 /// For MariaDB and MySQL.
-pub const MYSQL: &[Migration] = &[migration!(1, "mysql", "0001_page_views.sql")];
+pub const MYSQL: &[Migration] = &[
+    migration!(1, "mysql", "0001_page_views.sql"),
+    migration!(2, "mysql", "0002_recent_changes.sql"),
+];
 /// For SQLite.
-pub const SQLITE: &[Migration] = &[migration!(1, "sqlite", "0001_page_views.sql")];
+pub const SQLITE: &[Migration] = &[
+    migration!(1, "sqlite", "0001_page_views.sql"),
+    migration!(2, "sqlite", "0002_recent_changes.sql"),
+];
 
 /// The steps that a database of version `current` lacks.
 pub fn pending(
@@ -83,7 +92,7 @@ mod tests {
     #[test]
     fn every_dialect_has_the_same_tables_and_columns() {
         let mysql = columns(MYSQL);
-        assert_eq!(mysql.len(), 8);
+        assert_eq!(mysql.len(), 11);
         assert_eq!(
             mysql[0].1,
             ["ts", "domain_code", "project", "access", "title", "views"]

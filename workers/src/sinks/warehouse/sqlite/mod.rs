@@ -11,6 +11,9 @@ use sqlx::{
 };
 use tokio::sync::mpsc::Receiver;
 
+mod changes;
+
+pub use self::changes::Changes;
 use super::{WarehouseError, schema, sql_time};
 use crate::{
     batch::{
@@ -215,7 +218,7 @@ impl Claim {
         let mut groups = pin!(summary.rollups.top.groups());
         while let Some(pages) = groups.next().await {
             let pages = pages.map_err(|error| WarehouseError::scratch(&self.path, error))?;
-            insert(&mut self.transaction, top, 5, &pages, |query, row| {
+            insert(&mut self.transaction, top, 5, ROWS, &pages, |query, row| {
                 query
                     .bind(ts.clone())
                     .bind(row.project.to_string())
@@ -259,6 +262,7 @@ async fn replace(
             connection,
             facts,
             6,
+            ROWS,
             &rows,
             |query, (domain, title, views)| {
                 query
@@ -282,16 +286,17 @@ async fn insert<T>(
     connection: &mut SqliteConnection,
     table: &str,
     columns: usize,
+    at_once: usize,
     rows: &[T],
     bind: impl Fn(Query, &T) -> Query,
 ) -> sqlx::Result<()> {
     let row = format!("({})", vec!["?"; columns].join(","));
-    for chunk in rows.chunks(ROWS) {
+    for chunk in rows.chunks(at_once) {
         let sql = format!(
             "INSERT INTO {table} VALUES {}",
             vec![row.as_str(); chunk.len()].join(",")
         );
-        let query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == ROWS);
+        let query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == at_once);
         chunk
             .iter()
             .fold(query, &bind)
@@ -315,6 +320,7 @@ async fn close(
         connection,
         projects,
         5,
+        ROWS,
         &summary.rollups.projects,
         |query, row| {
             query
@@ -339,6 +345,7 @@ async fn close(
         connection,
         "ingest_rejects",
         7,
+        ROWS,
         &summary.rejects,
         |query, row| {
             query

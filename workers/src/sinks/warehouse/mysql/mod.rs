@@ -2,16 +2,20 @@
 
 use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures::StreamExt;
 use jiff::Timestamp;
 use mysql_async::{Conn, DriverError, Opts, OptsBuilder, SslOpts, params, prelude::Queryable};
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::Receiver;
 use wikiingest_crds::{
     SingleStoreSink, TlsMode,
     worker::{SecretKey, secret_env},
 };
 
+mod changes;
+mod load;
+
+pub use self::changes::Changes;
+use self::load::load;
 use super::{WarehouseError, schema, sql_time};
 use crate::{
     batch::{
@@ -23,9 +27,6 @@ use crate::{
     rows::{Batch, Summary},
     sinks::Held,
 };
-
-/// Bytes a packet of rows: larger ones bring nothing.
-const CHUNK: usize = 64 << 10;
 
 /// How often a claim that timed out behind another worker's is made again.
 const CLAIMS: u32 = 60;
@@ -300,7 +301,7 @@ impl Claim {
                 .await
                 .map_err(|error| self.server.explain(&error))?;
         }
-        self.load(facts, |mut rows| async move {
+        load(&mut self.conn, &self.server, facts, |mut rows| async move {
             while let Some(batch) = batches.recv().await {
                 let mut first = 0;
                 for run in &batch.runs {
@@ -333,7 +334,7 @@ impl Claim {
         let Tables { projects, top, .. } = unit.dataset.tables();
         let ts = sql_time(unit.ts);
         let rollups = &summary.rollups;
-        self.load(projects, |mut rows| async {
+        load(&mut self.conn, &self.server, projects, |mut rows| async {
             for row in &rollups.projects {
                 rows.prefix(&[
                     &ts,
@@ -352,7 +353,7 @@ impl Claim {
         while let Some(pages) = groups.next().await {
             let pages =
                 pages.map_err(|error| WarehouseError::scratch(&self.server.place, error))?;
-            self.load(top, |mut rows| async {
+            load(&mut self.conn, &self.server, top, |mut rows| async {
                 for row in pages {
                     rows.prefix(&[&ts, &row.project, &row.rank_no.to_string()]);
                     if !rows.fact(&row.title, row.views).await {
@@ -368,52 +369,6 @@ impl Claim {
             .await
             .map_err(|error| server.explain(&error))?;
         let _ = conn.disconnect().await;
-        Ok(())
-    }
-
-    /// Streams rows into a table, and makes sure that the server took each as it is.
-    async fn load<'a, F>(
-        &mut self,
-        table: &str,
-        fill: impl FnOnce(Rows) -> F,
-    ) -> Result<(), WarehouseError>
-    where
-        F: Future<Output = Rows> + 'a,
-    {
-        let (sender, queue) = mpsc::channel::<Bytes>(4);
-        let stream = futures::stream::unfold(queue, |mut queue| async move {
-            queue.recv().await.map(|bytes| (Ok(bytes), queue))
-        });
-        self.conn
-            .set_infile_handler(async move { Ok(stream.boxed()) });
-        // The text is UTF-8 by the time it is here; MariaDB need not look at it again.
-        let charset = if self.server.single_store {
-            "utf8mb4"
-        } else {
-            "binary"
-        };
-        let sql = format!(
-            "LOAD DATA LOCAL INFILE 'rows' INTO TABLE {table} CHARACTER SET {charset} \
-             FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
-        );
-        let fill = async {
-            let mut rows = fill(Rows::new(sender)).await;
-            rows.flush().await;
-            rows.sent
-        };
-        let (loaded, sent) = tokio::join!(self.conn.query_drop(sql), fill);
-        loaded.map_err(|error| self.server.explain(&error))?;
-        let (taken, warnings) = (self.conn.affected_rows(), self.conn.get_warnings());
-        if taken != sent || warnings > 0 {
-            let what = format!(
-                "{table}: {sent} rows were sent, {taken} were taken, with {warnings} warnings"
-            );
-            return Err(self.server.error(
-                what,
-                "compare the table with sql/mysql",
-                Class::TryAgain,
-            ));
-        }
         Ok(())
     }
 }
@@ -470,79 +425,6 @@ async fn close(
     )
     .await?;
     conn.query_drop("COMMIT").await
-}
-
-/// Rows as `LOAD DATA` reads them, handed over in chunks.
-struct Rows {
-    sender: Sender<Bytes>,
-    buffer: Vec<u8>,
-    prefix: Vec<u8>,
-    sent: u64,
-}
-
-impl Rows {
-    fn new(sender: Sender<Bytes>) -> Self {
-        Self {
-            sender,
-            buffer: Vec::with_capacity(CHUNK + 8192),
-            prefix: Vec::new(),
-            sent: 0,
-        }
-    }
-
-    /// The columns that the rows to come share.
-    fn prefix(&mut self, columns: &[&str]) {
-        self.prefix.clear();
-        for column in columns {
-            escape(column, &mut self.prefix);
-            self.prefix.push(b'\t');
-        }
-    }
-
-    /// A row that ends in a title and a number. False: nobody takes rows any more.
-    async fn fact(&mut self, title: &str, views: i64) -> bool {
-        self.buffer.extend_from_slice(&self.prefix);
-        escape(title, &mut self.buffer);
-        self.buffer.push(b'\t');
-        self.end(views).await
-    }
-
-    /// A row that ends in a number.
-    async fn number(&mut self, value: i64) -> bool {
-        self.buffer.extend_from_slice(&self.prefix);
-        self.end(value).await
-    }
-
-    async fn end(&mut self, value: i64) -> bool {
-        use std::io::Write as _;
-        // Writing to memory does not fail.
-        let _ = writeln!(self.buffer, "{value}");
-        self.sent += 1;
-        self.buffer.len() < CHUNK || self.flush().await
-    }
-
-    async fn flush(&mut self) -> bool {
-        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + 8192));
-        self.sender.send(full.into()).await.is_ok()
-    }
-}
-
-fn escape(text: &str, into: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    let special = |byte: &u8| matches!(byte, b'\\' | b'\t' | b'\n' | 0);
-    if !bytes.iter().any(special) {
-        into.extend_from_slice(bytes);
-        return;
-    }
-    for byte in bytes {
-        match byte {
-            b'\\' => into.extend_from_slice(b"\\\\"),
-            b'\t' => into.extend_from_slice(b"\\t"),
-            b'\n' => into.extend_from_slice(b"\\n"),
-            0 => into.extend_from_slice(b"\\0"),
-            _ => into.push(*byte),
-        }
-    }
 }
 
 const DOWN: &str = "check that the server is up and reachable from here, then run again";
@@ -612,17 +494,5 @@ impl Server {
         let mut error = self.error(what, advice, class);
         error.contended = matches!(server.code, 1205 | 1213);
         error
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_load_data_would_read_as_syntax_is_escaped() {
-        let mut out = Vec::new();
-        escape("a\\b\tc\nd\0e\"'", &mut out);
-        assert_eq!(out, b"a\\\\b\\tc\\nd\\0e\"'");
     }
 }

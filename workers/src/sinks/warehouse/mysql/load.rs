@@ -1,0 +1,170 @@
+//! Rows streamed into a table by `LOAD DATA LOCAL INFILE`, from memory.
+
+use bytes::Bytes;
+use futures::StreamExt;
+use mysql_async::{Conn, prelude::Queryable};
+use tokio::sync::mpsc::{self, Sender};
+
+use super::{Server, WarehouseError};
+use crate::{
+    failure::Class,
+    sinks::warehouse::precise,
+    stream::event::{Change, Value},
+};
+
+/// Bytes a packet of rows: larger ones bring nothing.
+const CHUNK: usize = 64 << 10;
+
+/// Streams rows into a table, and makes sure that the server took each as it is.
+pub(super) async fn load<'a, F>(
+    conn: &mut Conn,
+    server: &Server,
+    table: &str,
+    fill: impl FnOnce(Rows) -> F,
+) -> Result<(), WarehouseError>
+where
+    F: Future<Output = Rows> + 'a,
+{
+    let (sender, queue) = mpsc::channel::<Bytes>(4);
+    let stream = futures::stream::unfold(queue, |mut queue| async move {
+        queue.recv().await.map(|bytes| (Ok(bytes), queue))
+    });
+    conn.set_infile_handler(async move { Ok(stream.boxed()) });
+    // The text is UTF-8 by the time it is here; MariaDB need not look at it again.
+    let charset = if server.single_store {
+        "utf8mb4"
+    } else {
+        "binary"
+    };
+    let sql = format!(
+        "LOAD DATA LOCAL INFILE 'rows' INTO TABLE {table} CHARACTER SET {charset} \
+         FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
+    );
+    let fill = async {
+        let mut rows = fill(Rows::new(sender)).await;
+        rows.flush().await;
+        rows.sent
+    };
+    let (loaded, sent) = tokio::join!(conn.query_drop(sql), fill);
+    loaded.map_err(|error| server.explain(&error))?;
+    let (taken, warnings) = (conn.affected_rows(), conn.get_warnings());
+    if taken != sent || warnings > 0 {
+        let what =
+            format!("{table}: {sent} rows were sent, {taken} were taken, with {warnings} warnings");
+        return Err(server.error(what, "compare the table with sql/mysql", Class::TryAgain));
+    }
+    Ok(())
+}
+
+/// Rows as `LOAD DATA` reads them, handed over in chunks.
+pub(super) struct Rows {
+    sender: Sender<Bytes>,
+    buffer: Vec<u8>,
+    prefix: Vec<u8>,
+    sent: u64,
+}
+
+impl Rows {
+    fn new(sender: Sender<Bytes>) -> Self {
+        Self {
+            sender,
+            buffer: Vec::with_capacity(CHUNK + 8192),
+            prefix: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// The columns that the rows to come share.
+    pub(super) fn prefix(&mut self, columns: &[&str]) {
+        self.prefix.clear();
+        for column in columns {
+            escape(column, &mut self.prefix);
+            self.prefix.push(b'\t');
+        }
+    }
+
+    /// A row that ends in a title and a number. False: nobody takes rows any more.
+    pub(super) async fn fact(&mut self, title: &str, views: i64) -> bool {
+        self.buffer.extend_from_slice(&self.prefix);
+        escape(title, &mut self.buffer);
+        self.buffer.push(b'\t');
+        self.end(views).await
+    }
+
+    /// A row that ends in a number.
+    pub(super) async fn number(&mut self, value: i64) -> bool {
+        self.buffer.extend_from_slice(&self.prefix);
+        self.end(value).await
+    }
+
+    async fn end(&mut self, value: i64) -> bool {
+        self.put_number(value);
+        self.end_row().await
+    }
+
+    /// A change's row.
+    pub(super) async fn change(&mut self, change: &Change<'_>) -> bool {
+        for (at, value) in change.values().iter().enumerate() {
+            if at > 0 {
+                self.buffer.push(b'\t');
+            }
+            match value {
+                Value::Time(moment) => self.buffer.extend_from_slice(precise(*moment).as_bytes()),
+                Value::Text(Some(text)) => escape(text, &mut self.buffer),
+                Value::Int(Some(number)) => self.put_number(*number),
+                Value::Flag(Some(flag)) => self.buffer.push(if *flag { b'1' } else { b'0' }),
+                Value::Text(None) | Value::Int(None) | Value::Flag(None) => {
+                    self.buffer.extend_from_slice(b"\\N");
+                }
+            }
+        }
+        self.end_row().await
+    }
+
+    fn put_number(&mut self, value: i64) {
+        use std::io::Write as _;
+        // Writing to memory does not fail.
+        let _ = write!(self.buffer, "{value}");
+    }
+
+    async fn end_row(&mut self) -> bool {
+        self.buffer.push(b'\n');
+        self.sent += 1;
+        self.buffer.len() < CHUNK || self.flush().await
+    }
+
+    async fn flush(&mut self) -> bool {
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + 8192));
+        self.sender.send(full.into()).await.is_ok()
+    }
+}
+
+fn escape(text: &str, into: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let special = |byte: &u8| matches!(byte, b'\\' | b'\t' | b'\n' | 0);
+    if !bytes.iter().any(special) {
+        into.extend_from_slice(bytes);
+        return;
+    }
+    for byte in bytes {
+        match byte {
+            b'\\' => into.extend_from_slice(b"\\\\"),
+            b'\t' => into.extend_from_slice(b"\\t"),
+            b'\n' => into.extend_from_slice(b"\\n"),
+            0 => into.extend_from_slice(b"\\0"),
+            _ => into.push(*byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_load_data_would_read_as_syntax_is_escaped() {
+        let mut out = Vec::new();
+        escape("a\\b\tc\nd\0e\"'", &mut out);
+        assert_eq!(out, b"a\\\\b\\tc\\nd\\0e\"'");
+    }
+}

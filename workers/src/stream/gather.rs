@@ -1,0 +1,190 @@
+//! Batches for one sink: while one is written the next gathers.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+use wikiingest_crds::{StreamOptions, worker::StreamLimits};
+
+use super::{
+    metrics::{Committed, Metrics},
+    position::Position,
+    reader::{self, Item},
+};
+use crate::{
+    failure::{Class, Classify},
+    sinks::{
+        SinkError,
+        changes::{Batch, ChangeWriter},
+    },
+};
+
+/// Feeds one sink.
+#[derive(Debug)]
+pub struct Feeder {
+    /// The sink.
+    pub writer: ChangeWriter,
+    /// Its place among the sinks, for metrics.
+    pub number: usize,
+    /// What it is given.
+    pub queue: mpsc::Receiver<Item>,
+    /// How large batches get, and how long they wait.
+    pub options: StreamOptions,
+    /// How long to wait before a write is tried again.
+    pub limits: StreamLimits,
+    /// What is told of it.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Feeder {
+    /// Writes what comes until the queue closes, and completes what was begun.
+    ///
+    /// # Errors
+    /// When the sink refuses, or its settings turn out to be wrong: trying again does not help.
+    pub async fn run(mut self) -> Result<(), SinkError> {
+        let size = self.options.batch_size as usize;
+        let interval = self.options.batch_interval.to_std();
+        let mut items = Vec::with_capacity(size.min(1_000));
+        let mut open = true;
+        let mut written = Instant::now();
+        while open {
+            open = self.gather(&mut items, size, written + interval).await?;
+            if items.is_empty() {
+                continue;
+            }
+            written = Instant::now();
+            let batch = batch(&mut items);
+            self.write(&batch).await?;
+        }
+        self.flush().await
+    }
+
+    /// Waits for something, and then for more of it until the batch is full or the time is over.
+    /// False: nothing will come any more.
+    async fn gather(
+        &mut self,
+        items: &mut Vec<Item>,
+        size: usize,
+        until: Instant,
+    ) -> Result<bool, SinkError> {
+        loop {
+            let first = self.queue.recv_many(items, size);
+            let came = match self.writer.due() {
+                None => first.await,
+                Some(due) => match timeout_at(due, first).await {
+                    Ok(came) => came,
+                    Err(_) => {
+                        self.flush().await?;
+                        continue;
+                    }
+                },
+            };
+            if came == 0 {
+                return Ok(false);
+            }
+            break;
+        }
+        while items.len() < size {
+            let more = self.queue.recv_many(items, size - items.len());
+            match timeout_at(until, more).await {
+                Ok(0) => return Ok(false),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes a batch, however often that takes.
+    async fn write(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        let mut waits = reader::waits(&self.limits);
+        loop {
+            let started = Instant::now();
+            match self.writer.write(batch).await {
+                Ok(written) => {
+                    let times: Vec<_> = batch.events.iter().map(|event| event.ts).collect();
+                    self.metrics.duplicates(written.held);
+                    self.metrics.committed(
+                        self.number,
+                        &Committed {
+                            took: started.elapsed(),
+                            times: &times,
+                            kinds: &written.kinds,
+                            newest: batch.position.newest(),
+                            durable: written.durable,
+                        },
+                    );
+                    return Ok(());
+                }
+                Err(error) if self.writer.lost() => return Err(error),
+                Err(error) => {
+                    self.metrics.sink_failed(self.number);
+                    later(error, waits.next()).await?;
+                }
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), SinkError> {
+        let mut waits = reader::waits(&self.limits);
+        loop {
+            match self.writer.flush().await {
+                Ok(flushed) => {
+                    if flushed {
+                        self.metrics.flushed(self.number);
+                    }
+                    return Ok(());
+                }
+                Err(error) if self.writer.lost() => return Err(error),
+                Err(error) => {
+                    self.metrics.sink_failed(self.number);
+                    later(error, waits.next()).await?;
+                }
+            }
+        }
+    }
+}
+
+/// Waits before another try, if there is hope. The reading stops meanwhile: the queue is full.
+async fn later(error: SinkError, wait: Option<Duration>) -> Result<(), SinkError> {
+    if error.class() != Class::TryAgain {
+        return Err(error);
+    }
+    let wait = wait.unwrap_or_default();
+    tracing::warn!(
+        seconds = wait.as_secs_f64(),
+        "{error}; trying again, and reading no further meanwhile"
+    );
+    tokio::time::sleep(wait).await;
+    Ok(())
+}
+
+fn batch(items: &mut Vec<Item>) -> Batch {
+    let mut batch = Batch {
+        position: Position::default(),
+        ..Batch::default()
+    };
+    for item in items.drain(..) {
+        let cursor = match item {
+            Item::Event(event) => {
+                let cursor = event.cursor.clone();
+                batch.events.push(event);
+                cursor
+            }
+            Item::Bad(bad) => {
+                let cursor = bad.cursor.clone();
+                batch.bad.push(bad);
+                cursor
+            }
+            Item::Passed(cursor) => cursor,
+            Item::Gap(gap) => {
+                batch.gap += gap;
+                continue;
+            }
+        };
+        batch.position.advance(&cursor);
+    }
+    batch
+}
