@@ -212,7 +212,7 @@ mod tests {
     fn a_frame_without_end_is_given_up_and_the_next_one_is_read() {
         let mut framer = Framer::default();
         framer.push(b"id: 7\ndata: ");
-        let piece = [b'x'; 1 << 16];
+        let piece = vec![b'x'; 1 << 16];
         let mut overlong = Vec::new();
         for _ in 0..400 {
             framer.push(&piece);

@@ -73,13 +73,13 @@ impl Feeder {
             let first = self.queue.recv_many(items, size);
             let came = match self.writer.due() {
                 None => first.await,
-                Some(due) => match timeout_at(due, first).await {
-                    Ok(came) => came,
-                    Err(_) => {
+                Some(due) => {
+                    let Ok(came) = timeout_at(due, first).await else {
                         self.flush().await?;
                         continue;
-                    }
-                },
+                    };
+                    came
+                }
             };
             if came == 0 {
                 return Ok(false);

@@ -84,20 +84,25 @@ pub async fn run(
         &config.contact,
         options.idle_timeout.to_std(),
     )?;
-    let Some(opened) = stop.run_until_cancelled(open(config, metrics)).await else {
+    let Some(opened) = stop
+        .run_until_cancelled(Box::pin(open(config, metrics)))
+        .await
+    else {
         return Ok(());
     };
     let (writers, checkpoints) = opened?;
     let (position, horizon) = begin(&checkpoints, start);
-    match position.newest() {
-        Some(from) => tracing::info!(%from, rewind = %options.rewind, "Going on"),
-        None => tracing::info!("Beginning with the latest event"),
+    if let Some(from) = position.newest() {
+        tracing::info!(%from, rewind = %options.rewind, "Going on");
+    } else {
+        tracing::info!("Beginning with the latest event");
     }
     // A sink that fails for good ends the reading, and with it the run.
     let reading = stop.child_token();
     let mut feeders = JoinSet::new();
     let mut queues = Vec::new();
-    for (number, writer) in writers.into_iter().enumerate() {
+    for writer in writers {
+        let number = number_of(config, &writer.name);
         let (sender, queue) = mpsc::channel(options.batch_size as usize);
         queues.push(sender);
         let feeder = Feeder {
@@ -168,7 +173,8 @@ async fn open(
     loop {
         let error = match try_open(config).await {
             Ok((writers, checkpoints)) => {
-                for (number, checkpoint) in checkpoints.iter().enumerate() {
+                for (writer, checkpoint) in writers.iter().zip(&checkpoints) {
+                    let number = number_of(config, &writer.name);
                     metrics.resumed(number, checkpoint.position.newest());
                 }
                 return Ok((writers, checkpoints));
@@ -180,6 +186,12 @@ async fn open(
         tracing::warn!(seconds = wait.as_secs_f64(), "{error}; trying again");
         tokio::time::sleep(wait).await;
     }
+}
+
+/// A sink's place in the configuration; sinks are opened in an order of their own.
+fn number_of(config: &StreamConfig, name: &str) -> usize {
+    let number = config.sinks.iter().position(|sink| sink.name == name);
+    number.unwrap_or_default()
 }
 
 async fn try_open(

@@ -90,8 +90,8 @@ mod tests {
     fn what_is_forgotten_may_have_been_seen() {
         let mut seen = Seen::new(at(0));
         seen.generation = 10;
-        for second in 1..=25 {
-            assert_eq!(seen.take(second as u128, at(second)), Known::New);
+        for (key, second) in (1..=25).zip(1..) {
+            assert_eq!(seen.take(key, at(second)), Known::New);
         }
         // 1 to 10 are forgotten, 11 to 20 are old, 21 to 25 are young.
         assert_eq!(seen.take(11, at(11)), Known::Seen);

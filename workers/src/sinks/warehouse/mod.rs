@@ -11,7 +11,7 @@ use crate::{
     failure::{Class, Classify},
     scratch::{self, ScratchError},
     sinks::changes::{Batch, Checkpoint},
-    stream::{event::Bad, position::Position},
+    stream::position::Position,
 };
 
 /// A database failed.
@@ -102,15 +102,4 @@ impl Row {
             newest: self.newest,
         }
     }
-}
-
-/// How a bad frame is found again, so that it is kept once however often it comes.
-fn reject_unit(bad: &Bad) -> String {
-    use sha2::{Digest as _, Sha256};
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(&bad.raw);
-    digest.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

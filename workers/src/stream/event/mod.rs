@@ -62,6 +62,19 @@ pub struct Bad {
     pub cursor: Bytes,
 }
 
+impl Bad {
+    /// What it is kept under, once however often it comes: the hash of its bytes, in hex.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        use std::fmt::Write as _;
+        let digest = Sha256::digest(&self.raw);
+        digest.iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
 /// Which events are wanted.
 #[derive(Debug, Clone)]
 pub struct Filter {

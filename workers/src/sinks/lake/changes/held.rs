@@ -75,16 +75,16 @@ impl HeldIds {
     }
 
     async fn ids_of(&mut self, object: &str) -> Result<&HashSet<u128>, LakeError> {
-        let at = match self.ids.iter().position(|(known, _)| known == object) {
-            Some(at) => at,
-            None => {
-                let ids = self.read(object).await?;
-                if self.ids.len() == OBJECTS {
-                    self.ids.pop_front();
-                }
-                self.ids.push_back((object.to_owned(), ids));
-                self.ids.len() - 1
+        let known = self.ids.iter().position(|(known, _)| known == object);
+        let at = if let Some(at) = known {
+            at
+        } else {
+            let ids = self.read(object).await?;
+            if self.ids.len() == OBJECTS {
+                self.ids.pop_front();
             }
+            self.ids.push_back((object.to_owned(), ids));
+            self.ids.len() - 1
         };
         Ok(&self.ids[at].1)
     }

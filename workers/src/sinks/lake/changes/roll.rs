@@ -307,10 +307,12 @@ fn flag(value: &Value<'_>) -> Option<bool> {
     }
 }
 
-/// The object of a roll's rejects.
+/// The object of a roll's rejects, of the columns that those of dumps have.
 fn rejects(bad: &[Arc<Bad>], stream: &str) -> Result<Object, EncodeError> {
     let schema = Arc::new(Schema::new(vec![
         Field::new("source", DataType::Utf8, false),
+        Field::new("unit", DataType::Utf8, false),
+        Field::new("line_no", DataType::Int64, false),
         Field::new("line", DataType::Binary, false),
         Field::new("reason", DataType::Utf8, false),
     ]));
@@ -321,6 +323,10 @@ fn rejects(bad: &[Arc<Bad>], stream: &str) -> Result<Object, EncodeError> {
     }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(bad.iter().map(|_| stream))),
+        Arc::new(StringArray::from_iter_values(
+            bad.iter().map(|bad| bad.unit()),
+        )),
+        Arc::new(Int64Array::from_iter_values(bad.iter().map(|_| 0))),
         Arc::new(BinaryArray::from_iter_values(
             bad.iter().map(|bad| bad.raw.as_ref()),
         )),

@@ -9,7 +9,7 @@ use crate::{
     failure::Class,
     sinks::{
         changes::{Batch, Checkpoint, Written},
-        warehouse::{Row, WarehouseError, precise, reject_unit, sql_time},
+        warehouse::{Row, WarehouseError, precise, sql_time},
     },
     stream::{
         event::Change,
@@ -175,7 +175,7 @@ impl Changes {
 
     async fn keep_bad(&self, conn: &mut Conn, batch: &Batch) -> mysql_async::Result<()> {
         for bad in &batch.bad {
-            let unit = reject_unit(bad);
+            let unit = bad.unit();
             let now = sql_time(jiff::Timestamp::now());
             conn.exec_drop(
                 "DELETE FROM ingest_rejects WHERE source = ? AND unit = ?",

@@ -10,7 +10,7 @@ use super::{Driver, Query, Sqlite, explain, insert};
 use crate::{
     sinks::{
         changes::{Batch, Checkpoint, Written},
-        warehouse::{Row, WarehouseError, precise, reject_unit, sql_time},
+        warehouse::{Row, WarehouseError, precise, sql_time},
     },
     stream::{
         event::{COLUMNS, Change, Value},
@@ -120,7 +120,7 @@ impl Changes {
 
     async fn keep_bad(&self, connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<()> {
         for bad in &batch.bad {
-            let unit = reject_unit(bad);
+            let unit = bad.unit();
             let now = sql_time(Timestamp::now());
             sqlx::query("DELETE FROM ingest_rejects WHERE source = ? AND unit = ?")
                 .bind(&self.stream)
