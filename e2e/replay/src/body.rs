@@ -17,7 +17,7 @@ use crate::server::Shared;
 use crate::wire::Connection;
 
 /// What a reset may discard is given this long to reach the client first.
-const BEFORE_RESET: Duration = Duration::from_millis(30);
+pub(crate) const BEFORE_RESET: Duration = Duration::from_millis(30);
 
 /// A response's body.
 pub(crate) struct Body {

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::fault_spec::{Fault, FaultKind, Faults, Times};
+use crate::stream::StreamFault;
 
 /// Why a fault list could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultsError {
     /// No such kind.
     #[error(
-        "unknown fault `{kind}` in `{fault}`: use cut, stall, slow, truncate, corrupt, republish, 403, 404, 429, 500, 502, 503 or 504"
+        "unknown fault `{kind}` in `{fault}`: use cut, stall, slow, truncate, corrupt, republish, 403, 404, 429, 500, 502, 503, 504, or for streams garbage, giant, duplicate, replay, multiline, comment, crlf, end or error"
     )]
     Kind {
         /// The fault as given.
@@ -62,6 +63,7 @@ const RATE: &str = "a number of bytes a second belongs there, as in slow=64k";
 const SECONDS: &str = "a number of seconds belongs there, as in 429=5";
 const TIMES: &str = "a number of strikes or `always` belongs there, as in cut@1m*2";
 const PATH: &str = "a part of a path belongs there, as in 503~2026-11/$";
+const EVENT: &str = "the number of an event, from 1 on, belongs there, as in garbage@10";
 const FROM: &str = "a file or folder belongs there, as in republish=tests/newer";
 
 impl FromStr for Faults {
@@ -193,10 +195,30 @@ impl<'a> Parts<'a> {
                 from: arg.map(PathBuf::from),
             }),
             "429" | "500" | "502" | "503" | "504" => self.status(arg),
-            kind => Err(FaultsError::Kind {
-                fault: self.fault.to_owned(),
-                kind: kind.to_owned(),
-            }),
+            name => match StreamFault::named(name) {
+                Some(fault) => self.stream(fault, arg).map(FaultKind::Stream),
+                None => Err(FaultsError::Kind {
+                    fault: self.fault.to_owned(),
+                    kind: name.to_owned(),
+                }),
+            },
+        }
+    }
+
+    fn stream(&self, fault: StreamFault, arg: Option<&str>) -> Result<StreamFault, FaultsError> {
+        let Some(text) = arg else {
+            return Ok(fault);
+        };
+        match fault {
+            StreamFault::Giant { .. } => match size(text) {
+                Some(bytes) => Ok(StreamFault::Giant { bytes }),
+                None => Err(self.wrong('=', arg, SIZE)),
+            },
+            StreamFault::Replay { .. } => match text.parse() {
+                Ok(seconds) => Ok(StreamFault::Replay { seconds }),
+                Err(_) => Err(self.wrong('=', arg, SECONDS)),
+            },
+            _ => Err(self.unused('=', text)),
         }
     }
 
@@ -220,9 +242,14 @@ impl<'a> Parts<'a> {
         if matches!(kind, FaultKind::Status { .. } | FaultKind::Slow { .. }) {
             return Err(self.unused('@', text));
         }
+        let (least, wanted) = match kind {
+            FaultKind::Stream(_) => (1, EVENT),
+            _ => (0, SIZE),
+        };
         size(text)
+            .filter(|offset| *offset >= least)
             .map(Some)
-            .ok_or_else(|| self.wrong('@', Some(text), SIZE))
+            .ok_or_else(|| self.wrong('@', Some(text), wanted))
     }
 
     fn wrong(&self, marker: char, text: Option<&str>, wanted: &'static str) -> FaultsError {
@@ -285,6 +312,10 @@ mod tests {
             read("republish,republish=a=b/c@2"),
             "republish*1,republish=a=b/c@2*1"
         );
+        assert_eq!(
+            read("garbage,giant=2k@3,giant,replay=60,replay@5*always,end~recentchange"),
+            "garbage*1,giant=2048@3*1,giant=1048576*1,replay=60*1,replay=3600@5*always,end~recentchange*1"
+        );
         assert_eq!(read("cut*always~2026-11@5"), "cut@5~2026-11*always");
     }
 
@@ -292,7 +323,7 @@ mod tests {
     fn says_what_is_wrong() {
         assert_eq!(
             wrong("cut,cutt@5"),
-            "unknown fault `cutt` in `cutt@5`: use cut, stall, slow, truncate, corrupt, republish, 403, 404, 429, 500, 502, 503 or 504"
+            "unknown fault `cutt` in `cutt@5`: use cut, stall, slow, truncate, corrupt, republish, 403, 404, 429, 500, 502, 503, 504, or for streams garbage, giant, duplicate, replay, multiline, comment, crlf, end or error"
         );
         assert_eq!(
             wrong("cut@soon"),
@@ -301,6 +332,14 @@ mod tests {
         assert_eq!(
             wrong("slow"),
             "cannot read `=` in `slow`: a number of bytes a second belongs there, as in slow=64k"
+        );
+        assert_eq!(
+            wrong("end@0"),
+            "cannot read `@0` in `end@0`: the number of an event, from 1 on, belongs there, as in garbage@10"
+        );
+        assert_eq!(
+            wrong("crlf=1"),
+            "`crlf` takes no `=1` in `crlf=1`: leave it out"
         );
         assert_eq!(
             wrong("429=x"),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
+use crate::stream::StreamFault;
+
 /// The grammar of a fault list, as `--help` shows it.
 pub const GRAMMAR: &str = "\
 A fault list is FAULT[,FAULT...], and a FAULT is
@@ -31,17 +33,42 @@ republish[=FROM]
            (a .gz as one more gzip member; other packed files keep their
            bytes and gain a date)
 
+These strike streams only:
+
+garbage    before event N, sends a frame with the id of the last event and
+           JSON that breaks off in the middle
+giant[=BYTES]
+           pads the comment of event N until it is BYTES long, 1 MiB when
+           not given
+duplicate  sends event N twice
+replay[=SEC]
+           after event N, sends everything again that was published before
+           it and is not older than SEC seconds by the log's own times,
+           3600 when not given; then goes on
+multiline  spreads event N over several data lines
+comment    puts comments before event N and between its lines
+crlf       ends the lines of event N with a carriage return as well
+end        ends the response after event N
+error      ends it after event N with the host's `event: error`
+
 @OFFSET    bytes, with k, m or g for the powers of 1024; the middle when not
            given. For cut and stall it counts the bytes of each response,
-           for truncate and corrupt those of the file
+           for truncate and corrupt those of the file. A stream has no
+           middle: there it is 64 KiB when not given
+@N         where the table says so, the number of an event of each connection,
+           from 1 on; 10 when not given. Events sent again are not counted
 ~PATH      only where the path holds this text; with $ at its end, only
            where the path ends so. A fault without ~PATH strikes files
-           only; one with it strikes index pages too
+           only; one with it strikes index pages and streams too, as in
+           cut@64k~/v2/stream. Streams know of the faults for files only
+           cut, stall, slow and the statuses
 *TIMES     how often it strikes in all, or `always`. Once when not given,
            but truncate, corrupt, slow, 403 and 404 strike always
 
 A request meets the first status fault that has strikes left; all other
-faults add up.";
+faults add up. What is being sent keeps the faults that it started with: a
+stream meets other ones when its client connects again. A connection to a
+stream uses up a strike as it begins.";
 
 /// A list of faults, in the order in which they are tried. Reads from text, see [`GRAMMAR`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,7 +79,8 @@ pub struct Faults(pub Vec<Fault>);
 pub struct Fault {
     /// What to do wrong.
     pub kind: FaultKind,
-    /// `@OFFSET`; for [`FaultKind::Republish`] the number of requests to wait for.
+    /// `@OFFSET`; for [`FaultKind::Republish`] the number of requests to wait for, for
+    /// [`FaultKind::Stream`] the number of the event.
     pub offset: Option<u64>,
     /// `~PATH`.
     pub path: Option<String>,
@@ -97,6 +125,8 @@ pub enum FaultKind {
         /// The file that takes its place, or a folder with such files; `None` adds a line.
         from: Option<PathBuf>,
     },
+    /// Spoils one event of a stream.
+    Stream(StreamFault),
 }
 
 impl FaultKind {
@@ -111,6 +141,7 @@ impl FaultKind {
             Self::Corrupt => "corrupt".into(),
             Self::Status { code, .. } => code.to_string(),
             Self::Republish { .. } => "republish".into(),
+            Self::Stream(fault) => fault.name().into(),
         }
     }
 
@@ -123,9 +154,11 @@ impl FaultKind {
             | Self::Status {
                 code: 403 | 404, ..
             } => Times::Always,
-            Self::Cut | Self::Stall | Self::Status { .. } | Self::Republish { .. } => {
-                Times::Limited(1)
-            }
+            Self::Cut
+            | Self::Stall
+            | Self::Status { .. }
+            | Self::Republish { .. }
+            | Self::Stream(_) => Times::Limited(1),
         }
     }
 }
@@ -149,6 +182,11 @@ impl fmt::Display for Fault {
                 ..
             } => write!(f, "={seconds}")?,
             FaultKind::Republish { from: Some(from) } => write!(f, "={}", from.display())?,
+            FaultKind::Stream(fault) => {
+                if let Some(arg) = fault.arg() {
+                    write!(f, "={arg}")?;
+                }
+            }
             _ => {}
         }
         if let Some(offset) = self.offset {

@@ -6,12 +6,21 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::fault_spec::{Fault, FaultKind, Faults, Times};
+use crate::stream::{StreamFault, USUAL_BYTES, USUAL_EVENT};
 
 /// What a request is for, as far as faults care.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) path: &'a str,
-    pub(crate) index: bool,
+    pub(crate) place: Place,
+}
+
+/// What is found at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    File,
+    Index,
+    Stream,
 }
 
 /// An error answer that a fault asks for.
@@ -37,6 +46,17 @@ pub(crate) struct BodyFaults {
     pub(crate) flips: Vec<u64>,
     /// Bytes per second.
     pub(crate) rate: Option<u64>,
+}
+
+/// What goes wrong with one connection to a stream.
+#[derive(Debug, Default)]
+pub(crate) struct StreamFaults {
+    /// Ends it so, after this many bytes.
+    pub(crate) ending: Option<(u64, Ending)>,
+    /// Bytes per second.
+    pub(crate) rate: Option<u64>,
+    /// What strikes single events, each with the number of its event.
+    pub(crate) events: Vec<(u64, StreamFault)>,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +136,27 @@ impl FaultState {
         found
     }
 
+    /// What goes wrong with a new connection to a stream. All of it counts as having struck: a
+    /// connection keeps what it started with.
+    pub(crate) fn stream(&self, target: Target<'_>) -> StreamFaults {
+        let mut found = StreamFaults::default();
+        for armed in self.lock().iter_mut().filter(|armed| armed.aims_at(target)) {
+            let offset = armed.fault.offset;
+            let struck = match armed.fault.kind {
+                FaultKind::Cut => found.end(offset, Ending::Cut),
+                FaultKind::Stall => found.end(offset, Ending::Stall),
+                FaultKind::Slow { rate } => found.rate.replace(rate.get()).is_none(),
+                FaultKind::Stream(fault) => {
+                    found.events.push((offset.unwrap_or(USUAL_EVENT), fault));
+                    true
+                }
+                _ => false,
+            };
+            armed.struck += u64::from(struck);
+        }
+        found
+    }
+
     /// Notes that a file is asked for; gives what it is to be republished from after this request.
     pub(crate) fn asked(&self, target: Target<'_>) -> Vec<Option<PathBuf>> {
         self.republish(target, |armed| {
@@ -164,13 +205,29 @@ impl Armed {
             Times::Limited(times) => self.struck < times,
             Times::Always => true,
         };
-        left && match &self.fault.path {
-            None => !target.index,
-            Some(part) => match part.strip_suffix('$') {
-                Some(end) => target.path.ends_with(end),
-                None => target.path.contains(part.as_str()),
-            },
-        }
+        let of_stream = matches!(self.fault.kind, FaultKind::Stream(_));
+        let fits = match target.place {
+            Place::Stream => of_stream || self.fault.path.is_some(),
+            Place::Index => !of_stream && self.fault.path.is_some(),
+            Place::File => !of_stream,
+        };
+        left && fits
+            && match &self.fault.path {
+                None => true,
+                Some(part) => match part.strip_suffix('$') {
+                    Some(end) => target.path.ends_with(end),
+                    None => target.path.contains(part.as_str()),
+                },
+            }
+    }
+}
+
+impl StreamFaults {
+    fn end(&mut self, at: Option<u64>, ending: Ending) -> bool {
+        let first = self.ending.is_none();
+        self.ending
+            .get_or_insert((at.unwrap_or(USUAL_BYTES), ending));
+        first
     }
 }
 

@@ -15,16 +15,16 @@ use crate::content::Content;
 use crate::counters::Arrival;
 use crate::etiquette::{Slot, objection};
 use crate::fault_spec::Faults;
-use crate::fault_state::{Refusal, Target};
+use crate::fault_state::{Place, Refusal, Target};
 use crate::index;
 use crate::path::HostPath;
 use crate::range::{Requested, requested};
-use crate::respond::{self, HTML};
+use crate::respond::{self, HTML, JSON, TEXT};
 use crate::root::Node;
 use crate::server::Shared;
+use crate::stream::{self, Reply};
 use crate::wire::Connection;
 
-const TEXT: &str = "text/plain; charset=utf-8";
 /// A fault list is a line; more than this is a mistake.
 const MAX_FAULTS: usize = 64 * 1024;
 
@@ -33,33 +33,27 @@ pub(crate) async fn handle(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     request: Request<Incoming>,
-) -> Response<Body> {
+) -> Response<Reply> {
     if request.uri().path().starts_with("/_replay/") {
-        return control(&shared, request).await;
+        return control(&shared, request).await.map(Reply::from);
     }
     connection.count(&shared.recorder);
     let arrival = arrival(&request);
-    let agent = arrival.agent.clone();
-    let (slot, inside) = shared.crowd.enter(connection.address, &agent);
-    shared.recorder.entered(inside);
-    let response = if let Some(why) = objection(Some(&agent)) {
-        shared.recorder.rejected_user_agent();
-        respond::text(StatusCode::FORBIDDEN, TEXT, refused_agent(why))
-    } else if inside.of_client > shared.concurrent {
-        shared.recorder.rejected_for_concurrency();
-        respond::page(StatusCode::SERVICE_UNAVAILABLE)
-    } else {
-        let path = arrival.path.clone();
-        serve(
-            Visit {
-                shared: Arc::clone(&shared),
-                connection,
-                slot,
-                path,
-            },
-            &request,
-        )
-        .await
+    let stream = shared.stream.as_ref();
+    let response = match stream.filter(|_| stream::is_stream(&arrival.path)) {
+        Some(stream) => {
+            let visit = stream::Visit {
+                shared: &shared,
+                stream,
+                connection: &connection,
+                path: &arrival.path,
+                agent: &arrival.agent,
+            };
+            stream::serve(&visit, &request)
+        }
+        None => dump(&shared, connection, &arrival, &request)
+            .await
+            .map(Reply::from),
     };
     let retry_after = response.headers().get(header::RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
@@ -67,6 +61,31 @@ pub(crate) async fn handle(
         .recorder
         .answered(arrival, response.status().as_u16(), retry_after);
     response
+}
+
+/// Answers as the dumps host.
+async fn dump(
+    shared: &Arc<Shared>,
+    connection: Arc<Connection>,
+    arrival: &Arrival,
+    request: &Request<Incoming>,
+) -> Response<Body> {
+    let (slot, inside) = shared.crowd.enter(connection.address, &arrival.agent);
+    shared.recorder.entered(inside);
+    if let Some(forbidden) = forbidden_agent(shared, &arrival.agent) {
+        return forbidden;
+    }
+    if inside.of_client > shared.concurrent {
+        shared.recorder.rejected_for_concurrency();
+        return respond::page(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let visit = Visit {
+        shared: Arc::clone(shared),
+        connection,
+        slot,
+        path: arrival.path.clone(),
+    };
+    serve(visit, request).await
 }
 
 fn arrival(request: &Request<Incoming>) -> Arrival {
@@ -85,6 +104,14 @@ fn arrival(request: &Request<Incoming>) -> Arrival {
         range: text(header::RANGE),
         at: Instant::now(),
     }
+}
+
+/// The answer to a guest who does not say who it is; none to others.
+pub(crate) fn forbidden_agent(shared: &Shared, agent: &str) -> Option<Response<Body>> {
+    let why = objection(Some(agent))?;
+    shared.recorder.rejected_user_agent();
+    let text = refused_agent(why);
+    Some(respond::text(StatusCode::FORBIDDEN, TEXT, text))
 }
 
 fn refused_agent(why: &str) -> String {
@@ -123,7 +150,7 @@ async fn serve(visit: Visit, request: &Request<Incoming>) -> Response<Body> {
     }
     let target = Target {
         path: path.as_str(),
-        index,
+        place: if index { Place::Index } else { Place::File },
     };
     if let Some(refusal) = visit.shared.faults.refusal(target) {
         return refused(&visit.shared, refusal);
@@ -148,7 +175,8 @@ fn failure(error: &io::Error) -> Response<Body> {
     })
 }
 
-fn refused(shared: &Shared, refusal: Refusal) -> Response<Body> {
+/// The answer that a fault asks for.
+pub(crate) fn refused(shared: &Shared, refusal: Refusal) -> Response<Body> {
     shared.recorder.struck(&refusal.code.to_string());
     let status = StatusCode::from_u16(refusal.code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let mut response = respond::page(status);
@@ -188,7 +216,7 @@ async fn folder(visit: Visit, path: &HostPath, method: &Method) -> Response<Body
         let path = format!("{}{}", path.as_str(), entry.name);
         let target = Target {
             path: &path,
-            index: false,
+            place: Place::File,
         };
         entry.len = visit
             .shared
@@ -200,7 +228,7 @@ async fn folder(visit: Visit, path: &HostPath, method: &Method) -> Response<Body
     let len = page.len();
     let target = Target {
         path: path.as_str(),
-        index: true,
+        place: Place::Index,
     };
     let page = visit.shared.truncate(target, page, method == Method::GET);
     let body = visit.body(target, &page, len, 0, method).unannounced();
@@ -216,7 +244,7 @@ fn file(
     let path = visit.path.clone();
     let target = Target {
         path: &path,
-        index: false,
+        place: Place::File,
     };
     let whole = visit
         .shared
@@ -327,7 +355,7 @@ impl Visit {
             self.shared.recorder.struck("slow");
         }
         let rate = self.shared.rate.map(std::num::NonZeroU64::get);
-        let to_the_end = !target.index && end == len;
+        let to_the_end = target.place == Place::File && end == len;
         let Self {
             shared,
             connection,
@@ -346,6 +374,9 @@ impl Visit {
 
 /// `/_replay/`: for those who run the server, not for its guests.
 async fn control(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<Body> {
+    if stream::is_control(request.uri().path()) {
+        return stream::control(shared.stream.as_deref(), request).await;
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/_replay/healthz") => {
             respond::text(StatusCode::OK, TEXT, "ok\n".into())
@@ -353,7 +384,7 @@ async fn control(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<B
         (&Method::GET | &Method::HEAD, "/_replay/counters") => {
             let json =
                 serde_json::to_string_pretty(&shared.recorder.snapshot()).unwrap_or_default();
-            respond::text(StatusCode::OK, "application/json", json + "\n")
+            respond::text(StatusCode::OK, JSON, json + "\n")
         }
         (&Method::POST, "/_replay/faults") => match new_faults(shared, request.into_body()).await {
             Ok(faults) => respond::text(StatusCode::OK, TEXT, format!("{faults}\n")),
@@ -362,7 +393,8 @@ async fn control(shared: &Arc<Shared>, request: Request<Incoming>) -> Response<B
         _ => respond::text(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are GET /_replay/healthz, GET /_replay/counters and POST /_replay/faults\n"
+            "there are GET /_replay/healthz, GET /_replay/counters, POST /_replay/faults, GET /_replay/stream, \
+             GET /_replay/stream/ids and POST /_replay/events\n"
                 .into(),
         ),
     }

@@ -1,9 +1,15 @@
-//! A stand-in for `dumps.wikimedia.org`, for tests, benches and the offline demo.
+//! A stand-in for `dumps.wikimedia.org` and `stream.wikimedia.org`, for tests, benches and the offline demo.
 //!
 //! It serves a folder (or files held in memory) as the real host's nginx does: index pages, `ETag`,
 //! `Last-Modified`, ranges and conditional requests, and the same etiquette: a `User-Agent` with a
 //! contact, and three requests at once per client. It fails on demand, see [`Faults`], and counts
 //! what it saw, see [`Counters`], so that a test can assert how a client behaved.
+//!
+//! With [`Options::stream`] it also serves the stream of recent changes at
+//! `/v2/stream/recentchange`, as the real host's `EventStreams` does: ids over both topics, resuming by
+//! `Last-Event-ID` or `since` with the losses that Kafka's timestamps bring, two connections for each
+//! address, a cut after fifteen minutes, canaries. See [`StreamOptions`], and
+//! [`Running::published_ids`] for what a client should have seen.
 //!
 //! ```
 //! # async fn example() -> Result<(), wikimedia_replay::ReplayError> {
@@ -44,6 +50,7 @@ mod range;
 mod respond;
 mod root;
 mod server;
+mod stream;
 mod wire;
 
 pub use counters::{Counters, PathCounters, RequestRecord, RetryWait};
@@ -52,3 +59,7 @@ pub use fault_spec::{Fault, FaultKind, Faults, GRAMMAR, Times};
 pub use options::{DEFAULT_CONCURRENT, Options, ReplayError};
 pub use root::{MemoryFile, Root};
 pub use server::{Replay, Running};
+pub use stream::{
+    DEFAULT_CANARY, DEFAULT_CUT_AFTER, DEFAULT_STREAM_CLIENTS, EventError, Events, Pace, PaceError,
+    StreamCounters, StreamFault, StreamOptions,
+};

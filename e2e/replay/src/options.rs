@@ -1,5 +1,6 @@
 //! What a caller chooses, and what can go wrong when the server starts.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use crate::fault_parse::FaultsError;
 use crate::fault_spec::Faults;
 use crate::root::Root;
+use crate::stream::{EventError, Events, StreamOptions};
 
 /// Requests that the real host serves at once for one address and user agent.
 pub const DEFAULT_CONCURRENT: usize = 3;
@@ -24,6 +26,8 @@ pub struct Options {
     pub rate: Option<NonZeroU64>,
     /// Requests served at once per client address and user agent; one more gets 503.
     pub concurrent: usize,
+    /// The stream to serve as well, at `/v2/stream/recentchange`.
+    pub stream: Option<StreamOptions>,
 }
 
 impl Options {
@@ -36,6 +40,16 @@ impl Options {
             faults: Faults::default(),
             rate: None,
             concurrent: DEFAULT_CONCURRENT,
+            stream: None,
+        }
+    }
+
+    /// Serves no files, but a stream of these events.
+    #[must_use]
+    pub fn streaming(events: Events) -> Self {
+        Self {
+            stream: Some(StreamOptions::new(events)),
+            ..Self::new(Root::Memory(BTreeMap::new()))
         }
     }
 }
@@ -69,6 +83,25 @@ pub enum ReplayError {
         /// The path that was given.
         path: String,
     },
+    /// The file of events cannot be read.
+    #[error("cannot read the events in {path}: {source}; give a file with one JSON object a line")]
+    Events {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line is not an event.
+    #[error("line {line} of the events is wrong: {source}")]
+    Event {
+        /// The line's number, from 1 on.
+        line: usize,
+        /// What is wrong with it.
+        source: EventError,
+    },
+    /// Events were given to a server without a stream.
+    #[error("there is no stream to append events to: start it with `Options::stream`")]
+    NoStream,
     /// The faults could not be read.
     #[error(transparent)]
     Faults(#[from] FaultsError),

@@ -55,6 +55,17 @@ impl HostPath {
     }
 }
 
+/// The first value of this name in a query, decoded; bytes that are no text are replaced.
+pub(crate) fn query_value(query: &str, name: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (key == name).then_some(value)
+    })?;
+    let spaced = value.replace('+', " ");
+    let bytes = percent_decode(&spaced).unwrap_or_else(|| spaced.clone().into_bytes());
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Undoes `%41`; `None` for a `%` that two hex digits do not follow.
 fn percent_decode(raw: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(raw.len());
@@ -104,6 +115,15 @@ mod tests {
         ] {
             assert_eq!(parsed(refused), None, "{refused}");
         }
+    }
+
+    #[test]
+    fn reads_a_query() {
+        let since = |query| query_value(query, "since");
+        assert_eq!(since("a=1&since=2026%2D11&since=2"), Some("2026-11".into()));
+        assert_eq!(since("since=1+2%"), Some("1 2%".into()));
+        assert_eq!(since("since"), Some(String::new()));
+        assert_eq!(since("sinc=1"), None);
     }
 
     #[test]

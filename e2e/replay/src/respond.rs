@@ -8,6 +8,8 @@ use crate::content::Content;
 
 const NGINX: HeaderValue = HeaderValue::from_static("nginx");
 pub(crate) const HTML: &str = "text/html";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const JSON: &str = "application/json";
 
 /// A response with this body, and no more headers than every response has.
 pub(crate) fn with_body(

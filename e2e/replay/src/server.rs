@@ -19,12 +19,13 @@ use crate::counters::{Counters, Recorder};
 use crate::etiquette::Crowd;
 use crate::fault_parse::FaultsError;
 use crate::fault_spec::Faults;
-use crate::fault_state::{FaultState, Target};
+use crate::fault_state::{FaultState, Place, Target};
 use crate::handler::handle;
 use crate::index::Entry;
 use crate::options::{Options, ReplayError};
 use crate::path::HostPath;
 use crate::root::{MemoryFile, Node, Site};
+use crate::stream::{Progress, Stream, StreamCounters};
 use crate::wire::{Connection, Wire};
 
 /// The stand-in for the host.
@@ -48,13 +49,14 @@ pub(crate) struct Shared {
     pub(crate) crowd: Crowd,
     pub(crate) rate: Option<NonZeroU64>,
     pub(crate) concurrent: usize,
+    pub(crate) stream: Option<Arc<Stream>>,
 }
 
 impl Replay {
     /// Starts the server on the current tokio runtime; it accepts connections when this returns.
     ///
     /// # Errors
-    /// When the root cannot be read, the address cannot be listened on, or a fault names a
+    /// When the root or the events cannot be read, the address cannot be listened on, or a fault names a
     /// replacement that is not there.
     pub async fn start(options: Options) -> Result<Running, ReplayError> {
         let listen = options.listen;
@@ -65,7 +67,11 @@ impl Replay {
         let shared = Arc::new(Shared::new(options)?);
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        let playing = shared.stream.clone().map(|stream| {
+            let progress = stream.prepare();
+            (stream, progress)
+        });
+        let task = tokio::spawn(accept(listener, Arc::clone(&shared), playing));
         Ok(Running { addr, shared, task })
     }
 }
@@ -121,6 +127,33 @@ impl Running {
         Ok(())
     }
 
+    /// What the stream saw so far; nothing where there is none.
+    #[must_use]
+    pub fn stream_counters(&self) -> StreamCounters {
+        let stream = self.shared.stream.as_ref();
+        stream.map_or_else(StreamCounters::default, |stream| stream.counters())
+    }
+
+    /// The `meta.id` of every event published so far, in order, canaries not included. An event
+    /// without one is left out.
+    #[must_use]
+    pub fn published_ids(&self) -> Vec<String> {
+        let stream = self.shared.stream.as_ref();
+        stream.map_or_else(Vec::new, |stream| stream.published_ids())
+    }
+
+    /// Publishes these events at once, one JSON object a line; gives how many they are.
+    ///
+    /// # Errors
+    /// When a line is not an event, in which case none is published, and where there is no stream.
+    pub fn append_events<'a>(
+        &self,
+        lines: impl IntoIterator<Item = &'a str>,
+    ) -> Result<usize, ReplayError> {
+        let stream = self.shared.stream.as_ref().ok_or(ReplayError::NoStream)?;
+        stream.append(lines.into_iter())
+    }
+
     /// Stops at once, connections included, and frees the address.
     pub async fn shutdown(mut self) {
         self.task.abort();
@@ -135,9 +168,16 @@ impl Drop for Running {
     }
 }
 
-/// Accepts until it is aborted; the connections end with it.
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+/// Accepts until it is aborted; the connections and the stream end with it.
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    playing: Option<(Arc<Stream>, Progress)>,
+) {
     let mut connections = JoinSet::new();
+    if let Some((stream, progress)) = playing {
+        connections.spawn(async move { stream.play(progress).await });
+    }
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -157,12 +197,17 @@ async fn talk(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     let connection = Connection::new(peer.ip());
     let wire = Wire::new(stream, Arc::clone(&connection));
+    let served = Arc::clone(&connection);
     let service = service_fn(move |request| {
-        let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
+        let (shared, connection) = (Arc::clone(&shared), Arc::clone(&served));
         async move { Ok::<_, Infallible>(handle(shared, connection, request).await) }
     });
+    let serving = http1::Builder::new().serve_connection(wire, service);
     // An error is a client that left or a cut on demand: nobody is left to be told.
-    let _ = http1::Builder::new().serve_connection(wire, service).await;
+    tokio::select! {
+        _ = serving => {}
+        () = connection.overdue() => {}
+    }
 }
 
 impl Shared {
@@ -174,6 +219,7 @@ impl Shared {
             crowd: Crowd::default(),
             rate: options.rate,
             concurrent: options.concurrent,
+            stream: options.stream.map(Stream::open).transpose()?.map(Arc::new),
         };
         shared.set_faults(options.faults)?;
         Ok(shared)
@@ -226,7 +272,10 @@ impl Shared {
     /// A file was sent to its end. Runs before the client can ask again, hence not on another thread.
     pub(crate) fn file_completed(&self, path: &str) {
         self.recorder.completed(path);
-        let due = self.faults.completed(Target { path, index: false });
+        let due = self.faults.completed(Target {
+            path,
+            place: Place::File,
+        });
         republish(&self.site, &self.recorder, path, due);
     }
 

@@ -10,6 +10,8 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::counters::{OpenConnection, Recorder};
 
@@ -19,6 +21,8 @@ pub(crate) struct Connection {
     pub(crate) address: IpAddr,
     reset: AtomicBool,
     open: OnceLock<OpenConnection>,
+    /// When it is cut, whatever it is doing.
+    cut_at: watch::Sender<Option<Instant>>,
 }
 
 impl Connection {
@@ -27,6 +31,7 @@ impl Connection {
             address,
             reset: AtomicBool::new(false),
             open: OnceLock::new(),
+            cut_at: watch::Sender::new(None),
         })
     }
 
@@ -38,6 +43,25 @@ impl Connection {
     /// Lets the connection end with a reset rather than a goodbye.
     pub(crate) fn reset(&self) {
         self.reset.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the connection end at this moment, even in the middle of a response that the client does
+    /// not read.
+    pub(crate) fn cut_at(&self, at: Option<Instant>) {
+        self.cut_at.send_replace(at);
+    }
+
+    /// Ends when the connection is to be cut.
+    pub(crate) async fn overdue(&self) {
+        let mut cut_at = self.cut_at.subscribe();
+        loop {
+            let at = *cut_at.borrow_and_update();
+            tokio::select! {
+                () = sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => return,
+                // The sender lives as long as this.
+                _ = cut_at.changed() => {}
+            }
+        }
     }
 }
 
