@@ -7,7 +7,7 @@
     reason = "a test that fails should say so at once"
 )]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 fn start(args: &[&str]) -> Child {
@@ -74,6 +74,51 @@ fn says_what_is_wrong() {
 }
 
 #[test]
+fn serves_events_without_a_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = dir.path().join("changes.ndjson");
+    std::fs::write(&events, "{\"meta\":{\"id\":\"a\"}}\n").unwrap();
+    let events = events.to_str().unwrap();
+    let more = "--pace max --restamp --repeat 3 --retention 2 --stream-clients 1 --cut-after 0.5 --canary 0";
+    let mut args = vec!["--events", events];
+    args.extend(more.split(' '));
+    let mut program = start(&args);
+    let mut line = String::new();
+    BufReader::new(program.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let addr = line
+        .trim_end()
+        .strip_prefix("listening on http://")
+        .unwrap();
+    let mut stream = std::net::TcpStream::connect(addr).unwrap();
+    let path = "/v2/stream/recentchange?since=1";
+    let agent = "user-agent: t (t@example.org)";
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n{agent}\r\n\r\n").unwrap();
+    let mut said = String::new();
+    // It is cut after half a second.
+    stream.read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("event: message\n").count(), 2, "{said}");
+    program.kill().unwrap();
+    program.wait().unwrap();
+}
+
+#[test]
+fn wants_something_to_serve() {
+    for (args, why) in [
+        (&[][..], "--root <DIR>"),
+        (&["--root", "/", "--pace", "max"], "--events <FILE>"),
+        (&["--events", "x", "--pace", "fast"], "use real, max, or"),
+        (&["--events", "x", "--canary", "-1"], "a number of seconds"),
+    ] {
+        let program = start(args).wait_with_output().unwrap();
+        assert!(!program.status.success());
+        let said = String::from_utf8(program.stderr).unwrap();
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+#[test]
 fn help_teaches_the_faults() {
     let help = Command::new(env!("CARGO_BIN_EXE_wikimedia-replay"))
         .arg("--help")
@@ -84,6 +129,8 @@ fn help_teaches_the_faults() {
         wikimedia_replay::GRAMMAR,
         "--faults 'cut@1m*2'",
         "/_replay/counters",
+        "/_replay/stream/ids",
+        "--wait-for-client",
     ] {
         assert!(help.contains(taught), "{help}");
     }

@@ -1,6 +1,8 @@
 //! What the tests share: a host with known files, and a client that shows every byte.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod sse;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
