@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The folder to serve, laid out like the host's own paths
     ///
     /// For example DIR/other/pageviews/2026/2026-11/pageviews-20261101-000000.gz, whose index page is then
-    /// /other/pageviews/2026/2026-11/. Not needed with --events.
+    /// /other/pageviews/2026/2026-11/. Needed unless there are --events.
     #[arg(long, value_name = "DIR", required_unless_present = "events")]
     root: Option<PathBuf>,
 
@@ -162,16 +162,14 @@ Examples:
     --events changes.ndjson --pace max --wait-for-client --cut-after 0.5
         everything as fast as the client reads, with a cut every half second
     --faults 'garbage@5, duplicate@20*always, cut@100k~/v2/stream*2'
-        the first connection has a broken frame before its 5th event, all have the 20th twice, and the first two
-        end with a reset
+        the first connection has a broken frame, all have their 20th event twice, two are reset
 
 While it runs (no User-Agent needed):
     curl http://ADDR/_replay/counters                     what it saw, as JSON
-    curl http://ADDR/_replay/faults --data 'stall@64k'    other faults, for what begins from now on; '' for none
+    curl http://ADDR/_replay/faults --data 'stall@64k'    other faults from now on; '' for none
     curl http://ADDR/_replay/healthz                      whether it runs
-    curl http://ADDR/_replay/stream                       events published and sent, clients, as JSON
-    curl http://ADDR/_replay/stream/ids                   the meta.id of every event published so far, one a line
-    curl http://ADDR/_replay/events --data-binary @more.ndjson
-                                                          publishes these events at once"
+    curl http://ADDR/_replay/stream                       events published and sent, as JSON
+    curl http://ADDR/_replay/stream/ids                   the meta.id of each published event
+    curl http://ADDR/_replay/events --data-binary @FILE   publishes these events at once"
     )
 }

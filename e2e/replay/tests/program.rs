@@ -109,7 +109,7 @@ fn wants_something_to_serve() {
         (&[][..], "--root <DIR>"),
         (&["--root", "/", "--pace", "max"], "--events <FILE>"),
         (&["--events", "x", "--pace", "fast"], "use real, max, or"),
-        (&["--events", "x", "--canary", "-1"], "a number of seconds"),
+        (&["--events", "x", "--canary=-1"], "a number of seconds"),
     ] {
         let program = start(args).wait_with_output().unwrap();
         assert!(!program.status.success());

@@ -216,7 +216,7 @@ impl Sse {
             at += len + 1;
             if blank {
                 let raw = String::from_utf8(self.text[start..at].to_vec()).unwrap();
-                self.frames.extend(frame(raw));
+                self.frames.extend(frame(&raw));
                 start = at;
             }
         }
@@ -224,7 +224,7 @@ impl Sse {
     }
 }
 
-fn frame(raw: String) -> Option<Frame> {
+fn frame(raw: &str) -> Option<Frame> {
     let field = |name: &str| -> Vec<&str> {
         raw.lines()
             .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
@@ -238,7 +238,7 @@ fn frame(raw: String) -> Option<Frame> {
         event: field("event").concat(),
         id: field("id").concat(),
         data: data.join("\n"),
-        raw: raw.clone(),
+        raw: raw.to_owned(),
     })
 }
 
