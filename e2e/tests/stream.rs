@@ -321,7 +321,8 @@ fn the_latest_event_is_where_a_new_stream_begins_and_a_known_one_goes_on() {
     let running = world.start();
     let port = running.port();
     until("it is connected", || {
-        http::get(port, "/metrics").is_ok_and(|answer| answer.text().contains("connected 1"))
+        http::get(port, "/metrics")
+            .is_ok_and(|answer| answer.text().contains("stream_connected 1\n"))
     });
     let more = events(200, 5);
     let later = |from: usize, to: usize| {
