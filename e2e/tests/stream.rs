@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wikiingest_e2e::bench::generate::Random;
+use wikiingest_e2e::harness::Lake;
 use wikiingest_e2e::harness::changes::{StreamWorld, events};
 use wikiingest_e2e::harness::world::Stores;
 use wikiingest_e2e::http;
@@ -474,6 +475,30 @@ fn a_warehouse_that_freezes_is_waited_for() {
         memory_stays(rss, Duration::from_secs(20));
         server.signal("CONT").expect("it can go on");
     });
+}
+
+#[test]
+fn a_lake_that_cannot_be_written_is_waited_for() {
+    let world = StreamWorld::new(Stores::Embedded, &events(6_000, 5), &["--pace", "1000"]);
+    let running = world.start();
+    world.wait_for(1_000);
+    // For a while there is a file where the folder of the table was.
+    let Lake::Folder { path } = &world.lake else {
+        panic!("an embedded lake is a folder");
+    };
+    let (table, aside) = (path.join("recent_changes"), path.join("aside"));
+    std::fs::rename(&table, &aside).expect("the folder can be moved");
+    std::fs::write(&table, "").expect("a file can be written");
+    until("it says so", || running.output().contains("sink lake"));
+    std::thread::sleep(Duration::from_secs(3));
+    std::fs::remove_file(&table).expect("the file can be removed");
+    std::fs::rename(&aside, &table).expect("the folder can be moved");
+    world.wait_for(6_000);
+    let _ = running
+        .stop()
+        .expect(0)
+        .says(&["sink lake", "trying again, and reading no further"]);
+    world.check();
 }
 
 /// Once its queue is full, the worker takes no more memory however long it waits.
