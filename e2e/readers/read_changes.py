@@ -74,15 +74,15 @@ rows = []
 for path in sorted(glob.glob(f"{sys.argv[2]}/dt=*/*.parquet")):
     day = path.split("dt=")[1][:10]
     for row in parquet.ParquetFile(path).read().to_pylist():
-        row["day"] = day
+        row["day"], row["path"] = day, path.rsplit("/", 1)[1]
         rows.append(row)
 
-seen, twice, different, sums = set(), [], [], {}
+seen, twice, different, sums = {}, [], [], {}
 for row in rows:
     identity = row["event_id"]
     if identity in seen:
-        twice.append(identity)
-    seen.add(identity)
+        twice.append(f"{identity} in {seen[identity]} and {row['path']}")
+    seen[identity] = row["path"]
     raw = json.loads(row["raw"])
     sent = events.get(identity)
     if sent is not None and without_place(sent) != without_place(unpadded(raw, sent)):
