@@ -18,6 +18,7 @@ pub mod batch;
 pub mod cli;
 pub mod failure;
 pub mod http;
+pub mod program;
 pub mod rows;
 pub mod scratch;
 pub mod sinks;

@@ -11,7 +11,8 @@ use clap::{Parser, Subcommand};
 use wikiingest_crds::worker::{ExitCode, WorkerConfig};
 use wikiingest_workers::{
     batch::{events::Log, run},
-    failure::{Class, Classify, chain},
+    failure::{Classify, chain},
+    program::{self, Failure},
     sinks,
     telemetry::{self, LogFormat},
 };
@@ -63,57 +64,20 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> Process {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match program::arguments() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let code = if error.use_stderr() {
-                ExitCode::BadConfig
-            } else {
-                ExitCode::Done
-            };
-            return code.into();
-        }
+        Err(code) => return code.into(),
     };
     telemetry::init(cli.log_format, "info");
     let ended = match &cli.command {
         Command::Run { config, report } => run_once(config, report.as_deref()).await,
         Command::Migrate { config } => migrate(config).await,
     };
-    ended
-        .unwrap_or_else(|Failure { class, text }| {
-            tracing::error!("{text}");
-            class.into()
-        })
-        .into()
-}
-
-/// What ends the program early.
-struct Failure {
-    class: Class,
-    text: String,
-}
-
-impl<E: Classify + std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self {
-            class: error.class(),
-            text: chain(&error),
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<WorkerConfig, Failure> {
-    let fail = |what: String| Failure {
-        class: Class::BadConfig,
-        text: format!("configuration {}: {what}", path.display()),
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| fail(error.to_string()))
+    program::end(ended).into()
 }
 
 async fn run_once(config: &Path, report_path: Option<&Path>) -> Result<ExitCode, Failure> {
-    let config = read(config)?;
+    let config: WorkerConfig = program::read(config)?;
     let written = run::run(&config, Arc::new(Log), telemetry::stop_on_signal()).await;
     let (message, code) = match &written {
         Ok(report) => (
@@ -134,7 +98,8 @@ async fn run_once(config: &Path, report_path: Option<&Path>) -> Result<ExitCode,
 }
 
 async fn migrate(config: &Path) -> Result<ExitCode, Failure> {
-    sinks::migrate(&read(config)?.sinks, |sink, step| {
+    let config: WorkerConfig = program::read(config)?;
+    sinks::migrate(&config.sinks, |sink, step| {
         tracing::info!(sink, step, "Schema brought forward");
     })
     .await?;

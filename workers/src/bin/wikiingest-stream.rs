@@ -10,7 +10,7 @@ use std::{
 use clap::{Parser, Subcommand};
 use wikiingest_crds::worker::{ExitCode, StreamConfig};
 use wikiingest_workers::{
-    failure::{Class, Classify, chain},
+    program::{self, Failure},
     stream::{metrics::Metrics, run, serve},
     telemetry::{self, LogFormat},
 };
@@ -55,50 +55,24 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> Process {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match program::arguments() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let code = if error.use_stderr() {
-                ExitCode::BadConfig
-            } else {
-                ExitCode::Done
-            };
-            return code.into();
-        }
+        Err(code) => return code.into(),
     };
     telemetry::init(cli.log_format, "info");
     let Command::Run { config, listen } = &cli.command;
-    let ended: ExitCode = match run_on(config, *listen).await {
-        Ok(()) => ExitCode::Done,
-        Err((class, text)) => {
-            tracing::error!("{text}");
-            class.into()
-        }
-    };
-    ended.into()
+    program::end(run_on(config, *listen).await).into()
 }
 
-async fn run_on(path: &Path, listen: Option<SocketAddr>) -> Result<(), (Class, String)> {
-    let fail = |what: String| {
-        (
-            Class::BadConfig,
-            format!("configuration {}: {what}", path.display()),
-        )
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    let config: StreamConfig =
-        serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
+async fn run_on(path: &Path, listen: Option<SocketAddr>) -> Result<ExitCode, Failure> {
+    let config: StreamConfig = program::read(path)?;
     let names: Vec<_> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
     let metrics = Arc::new(Metrics::new(&names));
     if let Some(address) = listen {
         let ready_lag = config.limits.ready_lag.to_std();
-        let address = serve::serve(address, Arc::clone(&metrics), ready_lag)
-            .await
-            .map_err(|error| (Class::BadConfig, chain(&error)))?;
+        let address = serve::serve(address, Arc::clone(&metrics), ready_lag).await?;
         tracing::info!(%address, "Serving /metrics, /livez and /readyz");
     }
-    run::run(&config, &metrics, telemetry::stop_on_signal())
-        .await
-        .map_err(|error| (error.class(), chain(&error)))
+    run::run(&config, &metrics, telemetry::stop_on_signal()).await?;
+    Ok(ExitCode::Done)
 }

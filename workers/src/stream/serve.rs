@@ -12,6 +12,7 @@ use axum::{
 use tokio::net::TcpListener;
 
 use super::metrics::Metrics;
+use crate::failure::{Class, Classify};
 
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,12 @@ use super::metrics::Metrics;
 pub struct ListenError {
     address: SocketAddr,
     source: std::io::Error,
+}
+
+impl Classify for ListenError {
+    fn class(&self) -> Class {
+        Class::BadConfig
+    }
 }
 
 #[derive(Clone)]
