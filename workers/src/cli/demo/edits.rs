@@ -104,6 +104,15 @@ pub(super) async fn replay(
     }
     let live = Live::new(console, &source.name, &source.sinks);
     let watch = Arc::new(Watch::new(live, sample.last, &source.sinks));
+    console.note(&format!(
+        "{}: {all} real changes, from a stream that is replayed {}",
+        source.name,
+        if is_new {
+            "in a few seconds"
+        } else {
+            "at once"
+        }
+    ));
     let halt = stop.child_token();
     let reading = async {
         let observer = Arc::clone(&watch) as _;

@@ -164,8 +164,8 @@ fn verdict_of_edits(edits: Edits) -> String {
             again,
             all,
         } => format!(
-            "The same goes for all {all} edits: {again} came again, since a stream is read from a little before where it\n\
-             stopped, and none was written twice."
+            "The same goes for all {all} edits: {again} came again, since a stream is read from a\n\
+             little before where it stopped, and none was written twice."
         ),
         Edits::Replayed {
             written, again: 0, ..
