@@ -607,6 +607,40 @@ async fn local_reads_a_stream_beside_files_and_writes_what_it_brought_when_inter
 }
 
 #[tokio::test]
+async fn a_stream_that_waits_for_a_files_database_stops_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = replay_stream().await;
+    // Half of the file comes, the rest never does, and meanwhile the database is the file's alone.
+    let files = replay("stall*always").await;
+    write_resource_with_stream(&dir, &stream.base_url(), Some(&files));
+    let child = start(&dir, &["local", "-f", "w.yaml"]);
+    let half_sent = async {
+        while bytes_sent(&files) == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, half_sent)
+        .await
+        .expect("the download begins");
+    let edge = sample_edits("edge.ndjson");
+    let edge = edge.iter().map(String::as_str);
+    stream.append_events(edge).unwrap();
+    sleep(Duration::from_millis(500)).await;
+    let (code, out) = interrupt(child).await;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("Stopped."), "{out}");
+    let database = dir.path().join("store.db");
+    let views = "SELECT COUNT(*) FROM pageviews_hourly";
+    assert_eq!(number(&database, views).await, 0);
+    let checkpoint = "SELECT COALESCE(SUM(events), 0) FROM stream_checkpoint";
+    let held = ids_in_database(&database).await.len();
+    assert_eq!(
+        usize::try_from(number(&database, checkpoint).await),
+        Ok(held)
+    );
+}
+
+#[tokio::test]
 async fn a_stream_that_fails_ends_local_mode_and_names_its_source() {
     let dir = tempfile::tempdir().unwrap();
     let stream = replay_stream().await;

@@ -298,7 +298,8 @@ mod tests {
             raw: Bytes::new(),
             cursor: Bytes::new(),
         };
-        vec![Arc::new(event); count]
+        let event = Arc::new(event);
+        vec![event; count]
     }
 
     fn taken<'a>(

@@ -25,7 +25,7 @@ pub(super) enum StreamError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     #[error("source {name}: {source}")]
-    Run { name: String, source: RunError },
+    Run { name: String, source: Box<RunError> },
 }
 
 impl Classify for StreamError {
@@ -75,7 +75,7 @@ pub(super) async fn read_one(
     tokio::select! {
         ended = run::run(&config, &metrics, stop) => ended.map_err(|error| StreamError::Run {
             name: source.name.clone(),
-            source: error,
+            source: Box::new(error),
         }),
         never = live.show() => match never {},
     }
