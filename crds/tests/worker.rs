@@ -246,7 +246,7 @@ fn the_least_that_can_be_written_has_the_documented_defaults() {
     let stream = json!(source.stream.unwrap());
     assert_eq!(
         stream,
-        json!({ "batchInterval": "100ms", "batchSize": 1000, "idleTimeout": "5m", "rewind": "30s" })
+        json!({ "batchInterval": "100ms", "batchSize": 1000, "idleTimeout": "5m", "rewind": "30s", "objectInterval": "5m", "objectSize": 100_000 })
     );
 
     let sink: Sink = serde_json::from_value(json!({ "name": "a", "singleStore": { "host": "h", "database": "d", "credentialsSecretRef": { "name": "s" } } })).unwrap();

@@ -52,7 +52,7 @@ enum Step {
 }
 
 /// The suites of the step `servers`.
-const SUITES: &[&str] = &["right", "exactly_once", "bad_input", "polite"];
+const SUITES: &[&str] = &["right", "exactly_once", "bad_input", "polite", "stream"];
 
 /// No step takes this long; one that does hangs.
 const LIMIT: Duration = Duration::from_mins(45);

@@ -223,6 +223,7 @@ async fn a_connection_is_cut_after_a_while() {
     // One that ends by itself is not cut later.
     let mut ended = oldest(&replay).await;
     assert_eq!((ended.rest().await.len(), ended.end), (2, Some(End::Whole)));
+    assert!(ended.stays_open(Duration::from_millis(450)).await);
     let started = Instant::now();
     let mut client = oldest(&replay).await;
     assert_eq!(client.rest().await.len(), 3);

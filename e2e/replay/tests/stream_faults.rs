@@ -181,6 +181,19 @@ async fn replay_sends_the_past_again() {
 }
 
 #[tokio::test]
+async fn ids_after_a_replay_are_those_of_before() {
+    let lines = [('e', 0), ('c', 10), ('e', 20), ('c', 30)];
+    let lines = lines.map(|(topic, ms)| event(topic, &ms.to_string(), ms));
+    let replay = stream(done(lines.to_vec()), "replay@3").await;
+    let frames = oldest(&replay).await.frames(6).await;
+    assert_eq!(names(&frames), numbers([0, 10, 20, 0, 10, 30]));
+    assert_eq!(
+        frames[5].id,
+        id(("timestamp", START + 21), ("timestamp", START + 31))
+    );
+}
+
+#[tokio::test]
 async fn other_forms_of_the_same_frame() {
     let replay = stream(
         done(events(7)),

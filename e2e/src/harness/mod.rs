@@ -14,6 +14,7 @@
     reason = "panicking is how a test says that something is wrong"
 )]
 
+pub mod changes;
 pub mod config;
 pub mod dump;
 pub mod env;

@@ -34,14 +34,16 @@ impl Warehouse {
     /// A new, empty database.
     #[must_use]
     pub fn mariadb(env: &Env) -> Self {
+        Self::mariadb_on(env.mariadb)
+    }
+
+    /// A new, empty database of the server on this port.
+    #[must_use]
+    pub fn mariadb_on(port: u16) -> Self {
         let number = DATABASES.fetch_add(1, Ordering::Relaxed);
         let database = format!("e2e_{}_{number}", std::process::id());
-        mariadb::sql(env.mariadb, &format!("CREATE DATABASE {database}"))
-            .expect("a database can be made");
-        Self::MariaDb {
-            port: env.mariadb,
-            database,
-        }
+        mariadb::sql(port, &format!("CREATE DATABASE {database}")).expect("a database can be made");
+        Self::MariaDb { port, database }
     }
 
     /// A SQLite file that is not there yet.
@@ -124,6 +126,18 @@ impl Warehouse {
             views: number(1),
             crc: number(2),
         }
+    }
+
+    /// The columns of a table, in order.
+    #[must_use]
+    pub fn columns(&self, table: &str) -> Vec<String> {
+        let rows = match self {
+            Self::MariaDb { .. } => self.query(&format!("SHOW COLUMNS FROM {table}")),
+            Self::Sqlite { .. } => {
+                self.query(&format!("SELECT name FROM pragma_table_info('{table}')"))
+            }
+        };
+        rows.into_iter().map(|mut row| row.swap_remove(0)).collect()
     }
 
     /// Empties every table that a batch source feeds.

@@ -1,8 +1,8 @@
-//! The batch worker as a process, run as the operator would run it.
+//! The workers as processes, run as the operator would run it.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::config::Config;
 use super::env::Env;
-use crate::process::{Guard, guarded};
+use crate::process::{Guard, capture, guarded};
 
 /// No run in these suites takes this long; one that does hangs.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -85,18 +85,31 @@ pub fn migrate(env: &Env, config: &Config) -> Run {
     begin(env, "migrate", config).wait()
 }
 
+/// Starts `wikiingest-stream run`.
+#[must_use]
+pub fn stream(env: &Env, config: &Config) -> Running {
+    launch(
+        env,
+        "wikiingest-stream",
+        &["run", "--listen", "127.0.0.1:0"],
+        config,
+    )
+}
+
 fn begin(env: &Env, command: &str, config: &Config) -> Running {
+    launch(env, "wikiingest-batch", &[command], config)
+}
+
+fn launch(env: &Env, program: &str, args: &[&str], config: &Config) -> Running {
     let dir = crate::scratch::dir("worker").expect("a temporary folder");
     let file = dir.path().join("config.json");
     fs::write(&file, config.json.to_string()).expect("the configuration can be written");
     let output = File::create(dir.path().join("output")).expect("a file for the output");
-    let program = env
-        .binaries
-        .path("wikiingest-batch")
-        .expect("the worker is built");
+    let is_batch = program == "wikiingest-batch";
+    let program = env.binaries.path(program).expect("the worker is built");
     let mut process = guarded(program);
-    process.arg(command).arg("--config").arg(&file);
-    if command == "run" {
+    process.args(args).arg("--config").arg(&file);
+    if is_batch && args == ["run"] {
         process.arg("--report").arg(dir.path().join("report.json"));
     }
     // What whoever runs the suites has set for a worker of their own must not reach these.
@@ -161,11 +174,54 @@ impl Running {
         self.finish(status.code())
     }
 
+    /// Asks it to stop (SIGTERM), and waits for its end.
+    #[must_use]
+    pub fn stop(self) -> Run {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Sends it a signal, by name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.guard.id().to_string();
+        let _ =
+            capture(Command::new("kill").args(["-s", name, &pid])).expect("it can be signalled");
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.guard.id()
+    }
+
+    /// Where it says that it serves its metrics.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let started = Instant::now();
+        loop {
+            let output = self.output();
+            let told = output
+                .lines()
+                .find(|line| line.contains("Serving /metrics"));
+            let port = told.and_then(|line| line.trim().rsplit_once(':')?.1.parse().ok());
+            if let Some(port) = port {
+                return port;
+            }
+            assert!(
+                started.elapsed() < LIMIT,
+                "it serves nothing; it said:\n{output}"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn ended(&mut self) -> bool {
         self.guard.exited().expect("the system can tell").is_some()
     }
 
-    fn output(&self) -> String {
+    /// What it said so far.
+    #[must_use]
+    pub fn output(&self) -> String {
         let bytes = fs::read(self.dir.path().join("output")).expect("the output is there");
         String::from_utf8_lossy(&bytes).into_owned()
     }

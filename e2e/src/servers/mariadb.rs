@@ -31,8 +31,9 @@ pub enum Durability {
 pub struct MariaDb {
     // Declared before the folder: the server goes first.
     server: Guard,
-    _dir: TempDir,
+    dir: TempDir,
     port: u16,
+    durability: Durability,
 }
 
 impl MariaDb {
@@ -50,45 +51,36 @@ impl MariaDb {
         install(&data)?;
         let init = dir.path().join("init.sql");
         fs::write(&init, account()).doing_to("writing", &init)?;
-        let log = dir.path().join("log");
-        let output = File::create(&log).doing_to("creating", &log)?;
         let port = free_port()?;
-        let mut command = guarded(program("mariadbd")?);
-        command
-            .arg("--no-defaults")
-            .arg(format!("--datadir={}", data.display()))
-            .arg(format!("--socket={}", dir.path().join("socket").display()))
-            .arg(format!("--pid-file={}", dir.path().join("pid").display()))
-            .arg(format!("--init-file={}", init.display()))
-            .arg(format!("--port={port}"))
-            .args(SETTINGS)
-            .args(as_root())
-            .args(if durability == Durability::Bench {
-                BENCH
-            } else {
-                &[]
-            })
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().doing_to("opening", &log)?)
-            .stderr(output);
-        let mut server = Guard::spawn(&mut command)?;
-        until(START, || {
-            if server.exited()?.is_some() {
-                return Err(Error::other("it ended at once"));
-            }
-            ping(port)
-        })
-        .map_err(|error| {
-            Error::other(format!(
-                "mariadbd did not come up on port {port}: {error}\n{}",
-                tail(&log)
-            ))
-        })?;
+        let server = launch(dir.path(), port, durability)?;
         Ok(Self {
             server,
-            _dir: dir,
+            dir,
             port,
+            durability,
         })
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again, on its data and its port.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.server = launch(self.dir.path(), self.port, self.durability)?;
+        Ok(())
+    }
+
+    /// Sends it a signal, by name.
+    ///
+    /// # Errors
+    /// If it is gone.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        capture(Command::new("kill").args(["-s", name, &self.pid().to_string()])).map(drop)
     }
 
     /// The port, on 127.0.0.1.
@@ -110,6 +102,43 @@ impl MariaDb {
     pub fn sql(&self, statements: &str) -> Result<String> {
         sql(self.port, statements)
     }
+}
+
+fn launch(dir: &Path, port: u16, durability: Durability) -> Result<Guard> {
+    let log = dir.join("log");
+    let output = File::create(&log).doing_to("creating", &log)?;
+    let mut command = guarded(program("mariadbd")?);
+    command
+        .arg("--no-defaults")
+        .arg(format!("--datadir={}", dir.join("data").display()))
+        .arg(format!("--socket={}", dir.join("socket").display()))
+        .arg(format!("--pid-file={}", dir.join("pid").display()))
+        .arg(format!("--init-file={}", dir.join("init.sql").display()))
+        .arg(format!("--port={port}"))
+        .args(SETTINGS)
+        .args(as_root())
+        .args(if durability == Durability::Bench {
+            BENCH
+        } else {
+            &[]
+        })
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().doing_to("opening", &log)?)
+        .stderr(output);
+    let mut server = Guard::spawn(&mut command)?;
+    until(START, || {
+        if server.exited()?.is_some() {
+            return Err(Error::other("it ended at once"));
+        }
+        ping(port)
+    })
+    .map_err(|error| {
+        Error::other(format!(
+            "mariadbd did not come up on port {port}: {error}\n{}",
+            tail(&log)
+        ))
+    })?;
+    Ok(server)
 }
 
 /// The same, for a server known by its port.
@@ -187,7 +216,7 @@ fn install(data: &Path) -> Result<()> {
 fn account() -> String {
     let password = PASSWORD.replace('\'', "''");
     format!(
-        "CREATE USER '{USER}'@'%' IDENTIFIED BY '{password}';\n\
+        "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{password}';\n\
          GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'%' WITH GRANT OPTION;\n\
          DROP USER IF EXISTS 'root'@'localhost';\n"
     )

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -34,20 +34,33 @@ impl Replay {
     /// If it does not start.
     pub fn start(binaries: &Binaries, root: &Path, options: &Options) -> Result<Self> {
         let mut command = guarded(binaries.path("wikimedia-replay")?);
-        command.arg("--root").arg(root).args([
-            "--listen",
-            "127.0.0.1:0",
-            "--faults",
-            &options.faults,
-        ]);
+        command
+            .arg("--root")
+            .arg(root)
+            .args(["--faults", &options.faults]);
         if let Some(rate) = options.rate {
             command.arg("--rate").arg(rate.to_string());
         }
+        Self::spawn(command, root)
+    }
+
+    /// Publishes the events of a file as a stream; `args` tell how, in the words of `wikimedia-replay --help`.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn streaming(binaries: &Binaries, events: &Path, args: &[&str]) -> Result<Self> {
+        let mut command = guarded(binaries.path("wikimedia-replay")?);
+        command.arg("--events").arg(events).args(args);
+        Self::spawn(command, events)
+    }
+
+    fn spawn(mut command: Command, what: &Path) -> Result<Self> {
+        command.args(["--listen", "127.0.0.1:0"]);
         let mut server = Guard::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
         let port = listening(&mut server).ok_or_else(|| {
             Error::other(format!(
                 "wikimedia-replay did not start on {}",
-                root.display()
+                what.display()
             ))
         })?;
         Ok(Self {
@@ -70,6 +83,40 @@ impl Replay {
         let answer = http::get(self.port, "/_replay/counters")?;
         serde_json::from_slice(&answer.body)
             .map_err(|error| Error::other(format!("the replay's counters: {error}")))
+    }
+
+    /// The ids of all events that it has published so far, in order.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn published_ids(&self) -> Result<Vec<String>> {
+        let answer = http::get(self.port, "/_replay/stream/ids")?;
+        Ok(answer.text().lines().map(str::to_owned).collect())
+    }
+
+    /// What its stream saw so far.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn stream_counters(&self) -> Result<Value> {
+        let answer = http::get(self.port, "/_replay/stream")?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::other(format!("the replay's stream: {error}")))
+    }
+
+    /// Publishes more events at once, one a line.
+    ///
+    /// # Errors
+    /// If it does not take them.
+    pub fn append_events(&self, lines: &str) -> Result<()> {
+        let answer = http::post(self.port, "/_replay/events", lines)?;
+        if answer.status == 200 {
+            return Ok(());
+        }
+        Err(Error::other(format!(
+            "the replay refused events: {}",
+            answer.text()
+        )))
     }
 
     /// Makes it do other things wrong from now on; nothing, with an empty text.

@@ -221,7 +221,7 @@ impl Metrics {
         );
         r.register(
             "connected",
-            "1 while there is a connection",
+            "Whether there is a connection",
             self.up.clone(),
         );
     }

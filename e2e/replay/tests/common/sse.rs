@@ -179,6 +179,12 @@ impl Sse {
         tokio::time::timeout(silence, self.frame()).await.is_err()
     }
 
+    /// Whether the connection is still there after a while.
+    pub(crate) async fn stays_open(&mut self, time: Duration) -> bool {
+        let end = self.stream.read_u8();
+        tokio::time::timeout(time, end).await.is_err()
+    }
+
     async fn more(&mut self) {
         let mut buffer = vec![0; 64 * 1024];
         match self.stream.read(&mut buffer).await {

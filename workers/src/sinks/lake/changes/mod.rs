@@ -93,48 +93,44 @@ impl Changes {
         Ok(self.state.checkpoint())
     }
 
-    /// Takes a batch into the roll, and completes the roll if that is due.
+    /// Takes a batch into the roll, after one that is due was completed.
     ///
     /// # Errors
-    /// When the lake does not answer, or a temporary file fails.
+    /// When the lake does not answer, or a temporary file fails; nothing of the batch is taken.
     pub async fn write(&mut self, batch: &Batch) -> Result<Written, LakeError> {
-        // What could not be completed the last time comes first.
-        self.complete().await?;
+        let flushed = self.due().is_some_and(|due| due <= Instant::now());
+        if flushed {
+            self.flush().await?;
+        }
         let changes = self.lacking(batch).await?;
-        let mut next = self.roll.as_ref().map_or(&self.state, Roll::state).clone();
-        next.advance(batch, changes.len());
-        let started = self.roll.is_some();
-        let mut roll = match self.roll.take() {
-            Some(roll) => roll,
-            None => Roll::start(),
-        };
+        let mut roll = self
+            .roll
+            .take()
+            .unwrap_or_else(|| Roll::start(self.state.clone()));
         let zstd = self.lake.zstd;
-        let added = tokio::task::block_in_place(|| roll.add(&changes, &batch.bad, zstd));
-        let written = Written::of(&changes, batch.events.len(), false);
+        let added = tokio::task::block_in_place(|| roll.add(batch, &changes, zstd));
+        let written = Written::of(&changes, batch.events.len(), flushed);
         drop(changes);
         if let Err(error) = added {
             self.lost = true;
             return Err(self.lake.explain(TABLE, &error));
         }
-        roll.stands(next);
-        let due = roll.len() >= self.size
-            || (started && roll.started() + self.interval <= Instant::now());
         self.roll = Some(roll);
-        if due {
-            self.flush().await?;
-        }
-        Ok(Written {
-            durable: due,
-            ..written
-        })
+        Ok(written)
     }
 
-    /// When the roll has to be completed.
+    /// When the roll, or what is left of the one before, has to be completed.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.roll
-            .as_ref()
-            .map(|roll| roll.started() + self.interval)
+        if let Some(rolled) = &self.rolled {
+            return Some(rolled.since);
+        }
+        let roll = self.roll.as_ref()?;
+        Some(if roll.len() >= self.size {
+            roll.started()
+        } else {
+            roll.started() + self.interval
+        })
     }
 
     /// Completes the roll.

@@ -22,9 +22,12 @@ use super::{REJECTS, TABLE, checkpoint::State, day};
 use crate::{
     batch::dataset::utc,
     scratch::{self, ScratchError},
-    sinks::lake::{
-        encode::{EncodeError, compression},
-        pages::PageFiles,
+    sinks::{
+        changes::Batch,
+        lake::{
+            encode::{EncodeError, compression},
+            pages::PageFiles,
+        },
     },
     stream::event::{Bad, COLUMNS, Change, Kind, Value},
 };
@@ -75,6 +78,8 @@ struct Day {
 pub(super) struct Rolled {
     pub(super) objects: Vec<Object>,
     pub(super) state: State,
+    /// When the roll began.
+    pub(super) since: Instant,
 }
 
 impl Rolled {
@@ -91,12 +96,13 @@ pub(super) struct Object {
 }
 
 impl Roll {
-    pub(super) fn start() -> Self {
+    /// An empty one, on top of what is held.
+    pub(super) fn start(state: State) -> Self {
         Self {
             days: BTreeMap::new(),
             rejects: Vec::new(),
             started: Instant::now(),
-            state: State::default(),
+            state,
             len: 0,
         }
     }
@@ -109,20 +115,11 @@ impl Roll {
         self.len
     }
 
-    /// Where the stream stands with it.
-    pub(super) fn state(&self) -> &State {
-        &self.state
-    }
-
-    pub(super) fn stands(&mut self, state: State) {
-        self.state = state;
-    }
-
-    /// Encodes events, each with its day.
+    /// Encodes the changes of a batch that the lake lacks, each with its day.
     pub(super) fn add(
         &mut self,
+        batch: &Batch,
         changes: &[Change<'_>],
-        bad: &[Arc<Bad>],
         zstd: i32,
     ) -> Result<(), EncodeError> {
         let mut days: BTreeMap<String, Vec<&Change<'_>>> = BTreeMap::new();
@@ -138,8 +135,9 @@ impl Roll {
             };
             day.add(&changes)?;
         }
-        self.rejects.extend(bad.iter().cloned());
-        self.len += changes.len() + bad.len();
+        self.rejects.extend(batch.bad.iter().cloned());
+        self.len += changes.len() + batch.bad.len();
+        self.state.advance(batch, changes.len());
         Ok(())
     }
 
@@ -155,6 +153,7 @@ impl Roll {
         Ok(Rolled {
             objects,
             state: self.state,
+            since: self.started,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Events of a stream: rows, roll-up and checkpoint in one transaction.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use mysql_async::{Conn, Value, prelude::Queryable};
 
@@ -19,6 +19,9 @@ use crate::{
 
 /// Ids that are asked for at a time.
 const IDS: usize = 1_000;
+
+/// How long the server may take for a batch: a network that swallows everything gives no sign.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Writes one stream.
 #[derive(Debug)]
@@ -75,7 +78,13 @@ impl Changes {
         };
         // Until it is known to be committed, it may or may not be.
         let doubt = std::mem::replace(&mut self.doubt, true);
-        let (written, row, others) = self.transaction(&mut conn, batch, doubt).await?;
+        let transaction = self.transaction(&mut conn, batch, doubt);
+        let (written, row, others) = tokio::time::timeout(PATIENCE, transaction)
+            .await
+            .unwrap_or_else(|_| {
+                let what = format!("no answer within {} s", PATIENCE.as_secs());
+                Err(self.mysql.server.error(what, super::DOWN, Class::TryAgain))
+            })?;
         self.known = row;
         self.doubt = others;
         self.conn = Some(conn);
