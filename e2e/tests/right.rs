@@ -330,13 +330,24 @@ fn the_demo_loads_all_samples_and_the_second_time_nothing() {
             kind.family
         );
     }
-    let before = loaded();
+    assert_eq!(
+        warehouse.number("SELECT COUNT(DISTINCT event_id) FROM recent_changes"),
+        144,
+        "{first}"
+    );
+    let before = (loaded(), edits(&warehouse));
     let second = demo().expect("the demo works again");
     assert_eq!(
-        loaded(),
+        (loaded(), edits(&warehouse)),
         before,
         "the second run changed something:\n{second}"
     );
+}
+
+fn edits(warehouse: &wikiingest_e2e::harness::Warehouse) -> Vec<u64> {
+    ["recent_changes", "recent_changes_minute"]
+        .map(|table| warehouse.number(&format!("SELECT COUNT(*) FROM {table}")))
+        .to_vec()
 }
 
 fn files_with(dir: &Path, extensions: &[&str]) -> Vec<PathBuf> {

@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
+use arrow::array::AsArray as _;
 use flate2::read::MultiGzDecoder;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::{
@@ -22,7 +24,7 @@ use tokio::{
     process::Child,
     time::{sleep, timeout},
 };
-use wikimedia_replay::{Options, Replay, Root, Running};
+use wikimedia_replay::{Events, Options, Pace, Replay, Root, Running};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -81,6 +83,59 @@ async fn number(database: &Path, sql: &str) -> i64 {
         .expect("the query works")
 }
 
+async fn texts(database: &Path, sql: &str) -> Vec<String> {
+    let options = SqliteConnectOptions::new().filename(database);
+    let mut connection = options.connect().await.expect("the database is there");
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(&mut connection)
+        .await
+        .expect("the query works")
+}
+
+/// A file of the samples of edits, line by line.
+fn sample_edits(name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(samples().join("recentchange").join(name)).unwrap();
+    text.lines().map(ToOwned::to_owned).collect()
+}
+
+/// The ids of events, in order, canaries not included.
+fn ids(events: &[String]) -> Vec<String> {
+    let events = events.iter().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        event["meta"].clone()
+    });
+    let real = events.filter(|meta| meta["domain"] != "canary");
+    let mut ids: Vec<_> = real
+        .map(|meta| meta["id"].as_str().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    ids
+}
+
+async fn ids_in_database(database: &Path) -> Vec<String> {
+    let sql = "SELECT event_id FROM recent_changes ORDER BY event_id";
+    texts(database, sql).await
+}
+
+/// The ids of all events in a lake, in order; none may be there twice for that to be what was sent.
+fn ids_in_lake(lake: &Path) -> Vec<String> {
+    let mut ids = Vec::new();
+    for day in std::fs::read_dir(lake.join("recent_changes")).unwrap() {
+        for file in std::fs::read_dir(day.unwrap().path()).unwrap() {
+            let file = std::fs::File::open(file.unwrap().path()).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            for batch in reader.build().unwrap() {
+                let batch = batch.unwrap();
+                let column = batch.column_by_name("event_id").unwrap();
+                let found = column.as_string::<i32>().iter();
+                ids.extend(found.map(|id| id.unwrap().to_owned()));
+            }
+        }
+    }
+    ids.sort();
+    ids
+}
+
 #[tokio::test]
 async fn the_demo_loads_all_samples_and_then_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
@@ -99,6 +154,9 @@ async fn the_demo_loads_all_samples_and_then_nothing_twice() {
             "SELECT COUNT(*) FROM ingest_ledger",
             "SELECT COUNT(*) FROM pageviews_hourly",
             "SELECT COUNT(*) FROM pagecounts_hourly",
+            "SELECT COUNT(*) FROM recent_changes",
+            "SELECT SUM(events) FROM recent_changes_minute",
+            "SELECT events FROM stream_checkpoint",
         ] {
             counts.push(number(&database, sql).await);
         }
@@ -108,15 +166,31 @@ async fn the_demo_loads_all_samples_and_then_nothing_twice() {
         25,
         sample_lines("pageviews/2024/2024-08"),
         sample_lines("pagecounts-raw/2016/2016-08"),
+        144,
+        144,
+        144,
     ];
-    assert_eq!(expected, [25, 1_000, 27_521]);
+    assert_eq!(expected, [25, 1_000, 27_521, 144, 144, 144]);
     assert_eq!(counts().await, expected);
+    let sent = ids(&sample_edits("stream-2025-05-03.ndjson"));
+    let lake = dir.path().join("wikiingest-demo/lake");
+    assert_eq!(ids_in_database(&database).await, sent);
+    assert_eq!(ids_in_lake(&lake), sent);
+    assert!(
+        first.contains("Read 144 real edits") && first.contains("│ commonswiki       69"),
+        "{first}"
+    );
 
     let (code, second, errors) = run(&dir, &["demo"]);
     assert_eq!(code, 0, "{second}{errors}");
     assert!(second.contains("Nothing new: all 25 files"), "{second}");
+    assert!(
+        second.contains("all 144 edits") && second.contains("none was written twice"),
+        "{second}"
+    );
     assert!(second.contains("Samantha_Mathis"), "{second}");
     assert_eq!(counts().await, expected);
+    assert_eq!(ids_in_lake(&lake), sent);
 }
 
 #[test]
@@ -218,9 +292,19 @@ fn local_refuses_what_it_cannot_run() {
     let (code, _, errors) = run(&dir, &["local", "-f", "w.yaml", "--once"]);
     assert_eq!(code, 64, "{errors}");
     assert!(
-        errors.contains("Left out: views (recentChanges)"),
+        errors.contains("views (recentChanges) is read all the time; leave out --once"),
         "{errors}"
     );
+    assert!(!dir.path().join("store.db").exists());
+
+    write_resource(&dir, "schedule: {cron: '@hourly'}");
+    let media = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("pageviews:", "mediacounts:");
+    std::fs::write(&path, media).unwrap();
+    let (code, _, errors) = run(&dir, &["local", "-f", "w.yaml", "--once"]);
+    assert_eq!(code, 64, "{errors}");
+    assert!(errors.contains("Left out: views (mediacounts)"), "{errors}");
     assert!(errors.contains("nothing to load"), "{errors}");
     assert!(!dir.path().join("store.db").exists());
 }
@@ -422,6 +506,155 @@ async fn an_interrupted_load_is_undone_and_goes_on_the_next_time() {
             1_000
         );
     }
+}
+
+/// A stream of the sample, published at once, from a stand-in for the host.
+async fn replay_stream() -> Running {
+    let events = Events::Lines(sample_edits("stream-2025-05-03.ndjson"));
+    let mut options = Options::streaming(events);
+    options.stream.as_mut().unwrap().pace = Pace::Max;
+    Replay::start(options).await.unwrap()
+}
+
+/// A resource with a source of edits into `store.db` and `lake`, and maybe one of page views into `store.db`.
+fn write_resource_with_stream(dir: &TempDir, stream: &str, files: Option<&Running>) {
+    let views = files.map_or_else(String::new, |host| {
+        format!(
+            "  - {{name: views, pageviews: {{}}, sinks: [store], {}}}\n",
+            backfill(host)
+        )
+    });
+    let text = format!(
+        "apiVersion: wikiingest.dev/v1alpha1\nkind: WikiIngest\nmetadata: {{name: test}}\nspec:\n  \
+         contact: https://example.org/bot\n  sinks:\n  - {{name: store, sqlite: {{path: store.db}}}}\n  \
+         - {{name: lake, folder: {{path: lake}}}}\n  sources:\n{views}  \
+         - {{name: edits, recentChanges: {{}}, sinks: [store, lake], startFrom: '2025-05-03T07:46:00Z', \
+         baseUrl: '{stream}'}}\n"
+    );
+    std::fs::write(dir.path().join("w.yaml"), text).unwrap();
+}
+
+async fn holds(database: &Path, events: usize) {
+    let count = async {
+        loop {
+            let sql = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'recent_changes'";
+            if database.exists()
+                && number(database, sql).await == 1
+                && ids_in_database(database).await.len() >= events
+            {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, count).await.expect("the events land");
+}
+
+#[tokio::test]
+async fn local_reads_a_stream_beside_files_and_writes_what_it_brought_when_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (files, stream) = (replay("").await, replay_stream().await);
+    write_resource_with_stream(&dir, &stream.base_url(), Some(&files));
+    let args = ["local", "-f", "w.yaml"];
+    let database = dir.path().join("store.db");
+    let child = start(&dir, &args);
+    holds(&database, 144).await;
+    let edge = sample_edits("edge.ndjson");
+    stream
+        .append_events(edge.iter().map(String::as_str))
+        .unwrap();
+    holds(&database, 154).await;
+    let (code, out) = interrupt(child).await;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(
+        out.contains("new events: store 154, lake 154") && out.contains("Stopped."),
+        "{out}"
+    );
+    let mut sent = sample_edits("stream-2025-05-03.ndjson");
+    sent.extend(edge);
+    let sent = ids(&sent);
+    assert_eq!(sent.len(), 154);
+    assert_eq!(ids_in_database(&database).await, sent);
+    assert_eq!(ids_in_lake(&dir.path().join("lake")), sent);
+    let views = "SELECT COUNT(*) FROM pageviews_hourly";
+    assert_eq!(number(&database, views).await, 1_000);
+
+    // The files again, and the stream not at all.
+    let connections = stream.stream_counters().connections;
+    let (code, out, errors) = finish(&dir, &["local", "-f", "w.yaml", "--once"]).await;
+    assert_eq!(code, 0, "{out}{errors}");
+    assert!(
+        errors.contains("Not read: edits (recentChanges)") && out.contains("1 loaded already"),
+        "{out}{errors}"
+    );
+    assert_eq!(stream.stream_counters().connections, connections);
+
+    // And again from where it stopped.
+    write_resource_with_stream(&dir, &stream.base_url(), None);
+    let child = start(&dir, &args);
+    let again = async {
+        while stream.stream_counters().connections == connections {
+            sleep(Duration::from_millis(20)).await;
+        }
+        sleep(Duration::from_millis(500)).await;
+    };
+    timeout(PATIENCE, again).await.expect("it connects again");
+    let (code, out) = interrupt(child).await;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("new events: store 0, lake 0"), "{out}");
+    assert_eq!(ids_in_database(&database).await, sent);
+    assert_eq!(ids_in_lake(&dir.path().join("lake")), sent);
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_a_files_database_stops_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = replay_stream().await;
+    // Half of the file comes, the rest never does, and meanwhile the database is the file's alone.
+    let files = replay("stall*always").await;
+    write_resource_with_stream(&dir, &stream.base_url(), Some(&files));
+    let child = start(&dir, &["local", "-f", "w.yaml"]);
+    let half_sent = async {
+        while bytes_sent(&files) == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, half_sent)
+        .await
+        .expect("the download begins");
+    let edge = sample_edits("edge.ndjson");
+    let edge = edge.iter().map(String::as_str);
+    stream.append_events(edge).unwrap();
+    sleep(Duration::from_millis(500)).await;
+    let (code, out) = interrupt(child).await;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("Stopped."), "{out}");
+    let database = dir.path().join("store.db");
+    let views = "SELECT COUNT(*) FROM pageviews_hourly";
+    assert_eq!(number(&database, views).await, 0);
+    let checkpoint = "SELECT COALESCE(SUM(events), 0) FROM stream_checkpoint";
+    let held = ids_in_database(&database).await.len();
+    assert_eq!(
+        usize::try_from(number(&database, checkpoint).await),
+        Ok(held)
+    );
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_ends_local_mode_and_names_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let stream = replay_stream().await;
+    write_resource_with_stream(&dir, &stream.base_url(), None);
+    // A lake whose checkpoint is no checkpoint.
+    let folder = dir.path().join("lake/stream_checkpoint");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("edits.json"), "not this").unwrap();
+    let (code, out, errors) = finish(&dir, &["local", "-f", "w.yaml"]).await;
+    assert_eq!(code, 64, "{out}{errors}");
+    assert!(
+        errors.contains("source edits: sink lake: ") && errors.contains("is no checkpoint"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use wikiingest_crds::validate;
 
-/// Loads Wikimedia's page views into databases and Parquet files on this machine, each published file exactly once.
+/// Loads Wikimedia's page views and edits into databases and Parquet files on this machine, each exactly once.
 ///
 /// To begin, type `wikiingest demo`: it needs no network, no server and no settings.
 #[derive(Debug, Parser)]
@@ -24,23 +24,25 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Show it all on real samples, with no network and no server
     ///
-    /// Loads real samples that come with this program (an hour of page views, a day of page counts) into
-    /// ./wikiingest-demo/: a SQLite database and a folder of Parquet files. Then shows what landed and what to try next.
-    /// Run again, it finds everything loaded and loads nothing twice. To start over, remove ./wikiingest-demo/.
+    /// Loads real samples that come with this program (an hour of page views, a day of page counts, a minute and a half
+    /// of edits from the stream) into ./wikiingest-demo/: a SQLite database and a folder of Parquet files. Then shows what
+    /// landed and what to try next. Run again, it finds everything loaded and loads nothing twice. To start over, remove
+    /// ./wikiingest-demo/.
     #[command(after_long_help = DEMO)]
     Demo,
 
     /// Run a WikiIngest on this machine, from Wikimedia's own host
     ///
     /// Takes the same resource as a cluster. Loads what each source's schedule looks back at, then its backfills, then
-    /// follows the schedules until Ctrl-C, which undoes what is under way and leaves nothing half done. Started again, it
-    /// loads what is missing and nothing twice.
+    /// follows the schedules until Ctrl-C. A stream, recentChanges, is read beside that all the time. Ctrl-C undoes the
+    /// file that is under way, writes what the stream has brought, and leaves nothing half done. Started again, it loads
+    /// what is missing and nothing twice.
     #[command(after_long_help = LOCAL)]
     Local {
         /// The file with the WikiIngest, YAML or JSON; - is standard input
         #[arg(short, long, value_name = "FILE")]
         file: PathBuf,
-        /// Load what is there to load now, and end
+        /// Load the files that are there to load now, and end; streams are not read
         #[arg(long)]
         once: bool,
     },
@@ -119,9 +121,10 @@ with this in wikimedia.yaml:
       pageviews: {projects: [de.wikipedia]}
       schedule: {cron: \"50 * * * *\", lookback: 3h}
       sinks: [warehouse]
+    - {name: edits, recentChanges: {wikis: [dewiki]}, sinks: [warehouse]}
 
 Exit codes:
-  0   done, or stopped while following the schedules
+  0   done, or stopped while following the schedules or a stream
   1   something failed that may not fail the next time, or --once was
       stopped; try again
   2   some files are not published yet; try again later

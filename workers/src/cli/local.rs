@@ -13,9 +13,10 @@ use wikiingest_crds::{
 use super::{
     agenda::Agenda,
     console::Console,
-    plan,
+    plan::{self, Plan},
     resource::{self, ReadError},
     session::{Session, SessionError, Total},
+    streams::{self, StreamError},
     validate::listed,
 };
 use crate::{
@@ -33,6 +34,12 @@ pub(super) enum LocalError {
     Invalid { problems: String },
     #[error("there is nothing to load: no source is one that this version loads")]
     NoSource,
+    #[error(
+        "there is nothing to load once: {streams} is read all the time; leave out --once to read it until Ctrl-C"
+    )]
+    OnlyStreams { streams: String },
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     #[error(transparent)]
     Sink(#[from] SinkError),
     #[error(transparent)]
@@ -42,7 +49,10 @@ pub(super) enum LocalError {
 impl Classify for LocalError {
     fn class(&self) -> Class {
         match self {
-            Self::Read(_) | Self::Invalid { .. } | Self::NoSource => Class::BadConfig,
+            Self::Read(_) | Self::Invalid { .. } | Self::NoSource | Self::OnlyStreams { .. } => {
+                Class::BadConfig
+            }
+            Self::Stream(error) => error.class(),
             Self::Sink(error) => error.class(),
             Self::Session(error) => error.class(),
         }
@@ -68,8 +78,17 @@ pub(super) async fn run(
     if let Some(left_out) = plan::left_out(&spec) {
         console.note(&left_out);
     }
-    let total = load(console, &spec, stop(console), !once).await?;
-    if total.stopped {
+    let mut plan = Plan::new(&spec);
+    if once {
+        leave_streams(console, &mut plan)?;
+    }
+    let stop = stop(console);
+    migrate(console, &plan).await?;
+    let has_streams = !plan.streams.is_empty();
+    let total = work(console, &spec, &plan, &stop, !once).await?;
+    if stop.is_cancelled() && has_streams {
+        console.say(STOPPED_STREAM);
+    } else if total.stopped {
         console.say(STOPPED);
     } else if !once {
         console.say("Done: no source has a schedule to follow.");
@@ -84,6 +103,9 @@ pub(super) async fn run(
 /// What to know after Ctrl-C.
 pub(super) const STOPPED: &str = "Stopped. What was under way is undone and nothing is half done; the same command goes on from here.";
 
+const STOPPED_STREAM: &str = "Stopped. What the stream had brought is written, a file that was under way is undone, and nothing is half done;\n\
+     the same command goes on from here.";
+
 /// Ctrl-C, with an answer at once: undoing may take a moment.
 pub(super) fn stop(console: &Console) -> CancellationToken {
     let stop = telemetry::stop_on_signal();
@@ -95,16 +117,66 @@ pub(super) fn stop(console: &Console) -> CancellationToken {
     stop
 }
 
-/// Readies the databases of the sources that can be loaded, and loads them: once, or following
-/// their schedules.
+/// `--once` reads no streams, which have no end, and says so.
+fn leave_streams(console: &Console, plan: &mut Plan<'_>) -> Result<(), LocalError> {
+    if plan.streams.is_empty() {
+        return Ok(());
+    }
+    let streams = plan::named(plan.streams.drain(..));
+    if plan.files.is_empty() {
+        return Err(LocalError::OnlyStreams { streams });
+    }
+    console.note(&format!(
+        "Not read: {streams}, which has no end. Without --once it is read until Ctrl-C."
+    ));
+    Ok(())
+}
+
+/// Loads files and reads streams, side by side. Either that fails ends the other.
+async fn work(
+    console: &Console,
+    spec: &WikiIngestSpec,
+    plan: &Plan<'_>,
+    stop: &CancellationToken,
+    follow: bool,
+) -> Result<Total, LocalError> {
+    let halt = stop.child_token();
+    let files = async {
+        let loaded = load(console, spec, plan, halt.clone(), follow).await;
+        match &loaded {
+            Err(_) => halt.cancel(),
+            Ok(total) => tell_what_goes_on(console, plan, total),
+        }
+        loaded
+    };
+    let (files, streams) = tokio::join!(files, streams::read(console, spec, &plan.streams, &halt));
+    // If a stream has failed, that is why the files were stopped.
+    streams?;
+    files
+}
+
+fn tell_what_goes_on(console: &Console, plan: &Plan<'_>, total: &Total) {
+    if plan.streams.is_empty() || total.stopped {
+        return;
+    }
+    let streams = plan::named(plan.streams.iter().copied());
+    let done = if plan.files.is_empty() {
+        ""
+    } else {
+        "Files are done: no source has a schedule to follow. "
+    };
+    console.note(&format!("{done}Reading {streams}. Ctrl-C stops."));
+}
+
+/// Loads files: once, or following their schedules.
 pub(super) async fn load(
     console: &Console,
     spec: &WikiIngestSpec,
+    plan: &Plan<'_>,
     stop: CancellationToken,
     follow: bool,
 ) -> Result<Total, LocalError> {
-    migrate(console, spec).await?;
-    let agenda = Agenda::new(&plan::sources(spec), Timestamp::now(), follow);
+    let agenda = Agenda::new(&plan.files, Timestamp::now(), follow);
     let session = Session {
         console,
         spec,
@@ -113,8 +185,9 @@ pub(super) async fn load(
     Ok(session.work(agenda).await?)
 }
 
-async fn migrate(console: &Console, spec: &WikiIngestSpec) -> Result<(), LocalError> {
-    let sinks = plan::sinks(spec);
+/// Readies the databases.
+pub(super) async fn migrate(console: &Console, plan: &Plan<'_>) -> Result<(), LocalError> {
+    let sinks = plan.sinks();
     if sinks.is_empty() {
         return Err(LocalError::NoSource);
     }

@@ -1,4 +1,4 @@
-//! `wikiingest`, the user's command: the batch worker's own code, started by hand.
+//! `wikiingest`, the user's command: the workers' own code, started by hand.
 //!
 //! | command | module | what it adds |
 //! |---|---|---|
@@ -6,17 +6,20 @@
 //! | `local` | `local` | the schedules, which on a cluster are the operator's |
 //! | `validate` | `validate` | what the API server and the operator would say of a file |
 //!
-//! `agenda` decides what is loaded next, `session` loads it, `progress` shows it.
+//! `agenda` decides which files are loaded next, `session` loads them, `progress` shows it. Beside that, `streams` reads
+//! what has no end, and `live` shows it.
 
 mod agenda;
 mod args;
 mod console;
 mod demo;
+mod live;
 mod local;
 mod plan;
 mod progress;
 mod resource;
 mod session;
+mod streams;
 mod summary;
 mod validate;
 

@@ -2,45 +2,70 @@
 
 use wikiingest_crds::{Sink, Source, SourceKind, WikiIngestSpec};
 
-/// The sources that can be loaded here, in the order of the resource.
-pub(super) fn sources(spec: &WikiIngestSpec) -> Vec<&Source> {
-    spec.sources
-        .iter()
-        .filter(|source| is_loaded(source))
-        .collect()
+/// What there is to do, in the order of the resource.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// The sources whose files are loaded.
+    pub(super) files: Vec<&'a Source>,
+    /// The sources that are read all the time.
+    pub(super) streams: Vec<&'a Source>,
+    /// All sinks, those that nothing here feeds, too.
+    sinks: &'a [Sink],
 }
 
-/// The sinks that those sources feed, in the order of the resource.
-pub(super) fn sinks(spec: &WikiIngestSpec) -> Vec<&Sink> {
-    let fed = sources(spec);
-    let is_fed = |sink: &&Sink| fed.iter().any(|source| source.sinks.contains(&sink.name));
-    spec.sinks.iter().filter(is_fed).collect()
+impl<'a> Plan<'a> {
+    /// All that this version can do of a resource.
+    pub(super) fn new(spec: &'a WikiIngestSpec) -> Self {
+        let sources = |wanted: fn(&Source) -> bool| {
+            let sources = spec.sources.iter().filter(move |source| wanted(source));
+            sources.collect()
+        };
+        Self {
+            files: sources(has_files),
+            streams: sources(is_stream),
+            sinks: &spec.sinks,
+        }
+    }
+
+    /// The sinks that those sources feed.
+    pub(super) fn sinks(&self) -> Vec<&'a Sink> {
+        let is_fed = |sink: &&Sink| {
+            let mut sources = self.files.iter().chain(&self.streams);
+            sources.any(|source| source.sinks.contains(&sink.name))
+        };
+        self.sinks.iter().filter(is_fed).collect()
+    }
+}
+
+/// Sources by their names and kinds, in words.
+pub(super) fn named<'a>(sources: impl IntoIterator<Item = &'a Source>) -> String {
+    let names = sources.into_iter().map(|source| {
+        let kind = source.kind().map_or("no kind", SourceKind::name);
+        format!("{} ({kind})", source.name)
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The other sources, in words; none when there are none.
 pub(super) fn left_out(spec: &WikiIngestSpec) -> Option<String> {
-    let others: Vec<String> = spec
-        .sources
-        .iter()
-        .filter(|source| !is_loaded(source))
-        .map(|source| {
-            let kind = source.kind().map_or("no kind", SourceKind::name);
-            format!("{} ({kind})", source.name)
-        })
-        .collect();
+    let is_other = |source: &&Source| !has_files(source) && !is_stream(source);
+    let others = named(spec.sources.iter().filter(is_other));
     (!others.is_empty()).then(|| {
         format!(
-            "Left out: {}. This version loads pageviews and pagecountsRaw.",
-            others.join(", ")
+            "Left out: {others}. This version loads pageviews, pagecountsRaw and recentChanges."
         )
     })
 }
 
-fn is_loaded(source: &Source) -> bool {
+fn has_files(source: &Source) -> bool {
     matches!(
         source.kind(),
         Some(SourceKind::Pageviews(_) | SourceKind::PagecountsRaw(_))
     )
+}
+
+fn is_stream(source: &Source) -> bool {
+    source.kind().is_some_and(SourceKind::is_stream)
 }
 
 #[cfg(test)]
@@ -54,10 +79,12 @@ mod tests {
                 { "name": "warehouse", "sqlite": { "path": "w.db" } },
                 { "name": "lake", "folder": { "path": "lake" } },
                 { "name": "changes", "folder": { "path": "changes" } },
+                { "name": "media", "folder": { "path": "media" } },
             ],
             "sources": [
                 { "name": "edits", "recentChanges": {}, "sinks": ["changes"] },
                 { "name": "views", "pageviews": {}, "sinks": ["lake"] },
+                { "name": "images", "mediacounts": {}, "sinks": ["media"] },
                 { "name": "archive", "pagecountsRaw": {}, "sinks": ["lake", "warehouse"] },
             ],
         }))
@@ -67,22 +94,29 @@ mod tests {
     #[test]
     fn what_can_be_loaded_is_and_the_rest_is_named() {
         let spec = spec();
-        let names: Vec<_> = sources(&spec)
-            .iter()
-            .map(|source| source.name.as_str())
-            .collect();
-        assert_eq!(names, ["views", "archive"]);
+        let plan = Plan::new(&spec);
+        assert_eq!(
+            named(plan.files.iter().copied()),
+            "views (pageviews), archive (pagecountsRaw)"
+        );
+        assert_eq!(named(plan.streams.iter().copied()), "edits (recentChanges)");
         assert!(
             left_out(&spec)
                 .unwrap()
-                .starts_with("Left out: edits (recentChanges). ")
+                .starts_with("Left out: images (mediacounts). ")
         );
     }
 
     #[test]
     fn only_sinks_that_are_fed_are_touched() {
         let spec = spec();
-        let names: Vec<_> = sinks(&spec).iter().map(|sink| sink.name.as_str()).collect();
-        assert_eq!(names, ["warehouse", "lake"]);
+        let names = |plan: &Plan<'_>| -> Vec<String> {
+            let sinks = plan.sinks().into_iter();
+            sinks.map(|sink| sink.name.clone()).collect()
+        };
+        let mut plan = Plan::new(&spec);
+        assert_eq!(names(&plan), ["warehouse", "lake", "changes"]);
+        plan.streams.clear();
+        assert_eq!(names(&plan), ["warehouse", "lake"]);
     }
 }

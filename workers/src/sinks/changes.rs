@@ -51,6 +51,8 @@ pub struct Checkpoint {
 pub struct Written {
     /// New events by type.
     pub kinds: Vec<(String, u64)>,
+    /// New events by wiki.
+    pub wikis: Vec<(String, u64)>,
     /// Events that the sink held already.
     pub held: u64,
     /// The checkpoint was written, too.
@@ -60,19 +62,24 @@ pub struct Written {
 impl Written {
     /// Of some new events, out of so many.
     pub(super) fn of(changes: &[Change<'_>], all: usize, durable: bool) -> Self {
-        let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
-        for change in changes {
-            *kinds.entry(change.kind()).or_default() += 1;
-        }
         Self {
-            kinds: kinds
-                .into_iter()
-                .map(|(kind, count)| (kind.to_owned(), count))
-                .collect(),
+            kinds: counted(changes.iter().map(Change::kind)),
+            wikis: counted(changes.iter().map(Change::wiki)),
             held: (all - changes.len()) as u64,
             durable,
         }
     }
+}
+
+fn counted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<(String, u64)> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect()
 }
 
 /// Writes a stream's events into a sink, each once.

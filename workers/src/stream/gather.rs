@@ -104,16 +104,14 @@ impl Feeder {
             let started = Instant::now();
             match self.writer.write(batch).await {
                 Ok(written) => {
-                    let times: Vec<_> = batch.events.iter().map(|event| event.ts).collect();
                     self.metrics.duplicates(written.held);
                     self.metrics.committed(
                         self.number,
                         &Committed {
                             took: started.elapsed(),
-                            times: &times,
-                            kinds: &written.kinds,
+                            events: &batch.events,
+                            written: &written,
                             newest: batch.position.newest(),
-                            durable: written.durable,
                         },
                     );
                     return Ok(());

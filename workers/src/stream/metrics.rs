@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -15,6 +15,12 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use tokio::time::Instant;
+
+use super::{
+    event,
+    events::{Event, Observer, Taken},
+};
+use crate::sinks::changes::Written;
 
 /// Types with a label of their own; what is invented later counts as `other`.
 const TYPES: [&str; 5] = ["edit", "new", "log", "categorize", "external"];
@@ -63,6 +69,7 @@ pub struct Metrics {
     state: Mutex<State>,
     /// Events handed to sinks and not yet committed, over all sinks.
     pending: AtomicI64,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 #[derive(Debug)]
@@ -122,9 +129,25 @@ impl Metrics {
                     .collect(),
             }),
             pending: AtomicI64::new(0),
+            observer: None,
         };
         metrics.register();
         metrics
+    }
+
+    /// Tells somebody of every step, besides.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.on(event);
+        }
     }
 
     fn register(&mut self) {
@@ -267,15 +290,18 @@ impl Metrics {
         self.connected.store(true, Relaxed);
         self.up.set(1);
         self.state().received = Instant::now();
+        self.tell(&Event::Connected);
     }
 
     pub(super) fn disconnected(&self) {
         self.connected.store(false, Relaxed);
         self.up.set(0);
+        self.tell(&Event::Disconnected);
     }
 
     pub(super) fn reconnect(&self, reason: &'static str) {
         self.reconnects.get_or_create(&OfReason { reason }).inc();
+        self.tell(&Event::Reconnect { reason });
     }
 
     pub(super) fn received(&self, bytes: usize) {
@@ -301,6 +327,7 @@ impl Metrics {
 
     pub(super) fn gap(&self, gap: Duration) {
         self.gap.inc_by(gap.as_secs_f64());
+        self.tell(&Event::Gap { lost: gap });
     }
 
     /// Whether a position that nothing was written for is due to be told; then it counts as told.
@@ -319,6 +346,7 @@ impl Metrics {
 
     pub(super) fn sink_failed(&self, sink: usize) {
         let name = self.state().sinks[sink].name.clone();
+        self.tell(&Event::SinkFailed { sink: &name });
         self.sink_failures
             .get_or_create(&OfSink { sink: name })
             .inc();
@@ -337,10 +365,10 @@ impl Metrics {
     /// A batch was committed.
     pub(super) fn committed(&self, sink: usize, batch: &Committed<'_>) {
         let now = Timestamp::now();
-        self.pending.fetch_sub(batch.times.len() as i64, Relaxed);
+        self.pending.fetch_sub(batch.events.len() as i64, Relaxed);
         let mut state = self.state();
         let sink = &mut state.sinks[sink];
-        if batch.durable {
+        if batch.written.durable {
             sink.checkpoint = Some(now);
         }
         sink.committed = sink.committed.max(batch.newest);
@@ -353,10 +381,10 @@ impl Metrics {
             .get_or_create(&label)
             .observe(batch.took.as_secs_f64());
         let lag = self.lag.get_or_create(&label);
-        for ts in batch.times {
-            lag.observe(seconds_between(*ts, now));
+        for event in batch.events {
+            lag.observe(seconds_between(event.ts, now));
         }
-        for (kind, count) in batch.kinds {
+        for (kind, count) in &batch.written.kinds {
             let kind = TYPES
                 .into_iter()
                 .find(|known| known == kind)
@@ -367,6 +395,13 @@ impl Metrics {
             };
             self.events.get_or_create(&label).inc_by(*count);
         }
+        self.tell(&Event::Committed(Taken {
+            sink: &label.sink,
+            events: batch.events,
+            wikis: &batch.written.wikis,
+            held: batch.written.held,
+            newest: batch.newest,
+        }));
     }
 }
 
@@ -374,14 +409,12 @@ impl Metrics {
 pub(super) struct Committed<'a> {
     /// How long it took.
     pub(super) took: Duration,
-    /// `meta.dt` of each event.
-    pub(super) times: &'a [Timestamp],
-    /// New events by type.
-    pub(super) kinds: &'a [(String, u64)],
+    /// Its events.
+    pub(super) events: &'a [Arc<event::Event>],
+    /// What became of them.
+    pub(super) written: &'a Written,
     /// The newest time that the stream had, wanted or not.
     pub(super) newest: Option<Timestamp>,
-    /// The checkpoint was written, too.
-    pub(super) durable: bool,
 }
 
 fn behind(sink: &SinkState, now: Timestamp, caught_up: bool) -> Option<f64> {

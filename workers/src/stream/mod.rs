@@ -13,6 +13,7 @@
 
 pub mod connect;
 pub mod event;
+pub mod events;
 pub mod frame;
 pub mod gather;
 pub mod metrics;

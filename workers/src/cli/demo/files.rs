@@ -40,7 +40,7 @@ pub(super) fn listed() -> String {
     let (files, of_lake) = measured(&lake);
     format!(
         "Where it is:\n  \
-         {}     {}, SQLite: facts, totals and top lists by hour\n  \
+         {}     {}, SQLite: facts, totals, top lists, edits\n  \
          {}             {files} Parquet files, {}\n  \
          {}  the resource that asked for it\n",
         database.display(),
@@ -51,9 +51,16 @@ pub(super) fn listed() -> String {
     )
 }
 
-/// Files and bytes of a file, or of all below a folder. What cannot be read counts nothing: this is only shown.
+/// Files and bytes of a file, or of all below a folder but checkpoints. What cannot be read counts nothing: this is only
+/// shown.
 fn measured(path: &Path) -> (u64, u64) {
     let Ok(entries) = fs::read_dir(path) else {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            return (0, 0);
+        }
         return fs::metadata(path).map_or((0, 0), |found| (1, found.len()));
     };
     entries

@@ -1,5 +1,6 @@
 //! The whole of it on real samples, over HTTP as always, with no network.
 
+mod edits;
 mod files;
 mod samples;
 mod tables;
@@ -13,11 +14,14 @@ use wikiingest_crds::{
 };
 use wikimedia_replay::{Options, Replay, ReplayError, Root};
 
+use self::edits::Edits;
 use super::{
     console::Console,
     local::{self, LocalError, STOPPED},
+    plan::Plan,
     resource::{self, ReadError},
     session::Total,
+    streams::StreamError,
     validate::listed,
 };
 use crate::failure::{Class, Classify};
@@ -30,6 +34,7 @@ const RESOURCE: &str = include_str!("wikiingest.yaml");
 const NEXT: &str = "\
 What to type next:
   sqlite3 wikiingest-demo/warehouse.db \"SELECT ts, SUM(views) FROM pagecounts_hourly GROUP BY ts\"
+  sqlite3 wikiingest-demo/warehouse.db \"SELECT title, comment FROM recent_changes WHERE wiki = 'enwiki'\"
   duckdb -c \"SELECT project, SUM(views) FROM 'wikiingest-demo/lake/pagecounts_hourly/*/*.parquet' GROUP BY ALL\"
   wikiingest validate -f wikiingest-demo/wikiingest.yaml --target local
   wikiingest local -f wikiingest-demo/wikiingest.yaml --once   (these hours in full: read the file first)";
@@ -47,16 +52,36 @@ pub(super) enum DemoError {
     Replay(#[from] ReplayError),
     #[error(transparent)]
     Local(#[from] LocalError),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error("the sample of edits that came with the program cannot be read: {0}")]
+    Sample(String),
+    #[error(
+        "the edits were not there after {limit} s; run the demo again, or remove the folder {HOME} to start over"
+    )]
+    Slow { limit: u64 },
     #[error("{path} cannot be read: {source}; remove the folder {HOME} and run the demo again")]
     Database { path: String, source: sqlx::Error },
+}
+
+impl DemoError {
+    fn database(path: &Path, source: sqlx::Error) -> Self {
+        Self::Database {
+            path: path.display().to_string(),
+            source,
+        }
+    }
 }
 
 impl Classify for DemoError {
     fn class(&self) -> Class {
         match self {
-            Self::Write { .. } | Self::Resource(_) | Self::Read(_) => Class::BadConfig,
-            Self::Replay(_) | Self::Database { .. } => Class::TryAgain,
+            Self::Write { .. } | Self::Resource(_) | Self::Read(_) | Self::Sample(_) => {
+                Class::BadConfig
+            }
+            Self::Replay(_) | Self::Database { .. } | Self::Slow { .. } => Class::TryAgain,
             Self::Local(error) => error.class(),
+            Self::Stream(error) => error.class(),
         }
     }
 }
@@ -68,7 +93,9 @@ pub(super) async fn run(console: &Console) -> Result<ExitCode, DemoError> {
     files::keep_resource(console, RESOURCE)?;
     let host = Replay::start(Options::new(Root::Memory(samples::files()))).await?;
     let spec = spec(&host.base_url())?;
-    let total = local::load(console, &spec, stop, false).await?;
+    let plan = Plan::new(&spec);
+    local::migrate(console, &plan).await?;
+    let total = local::load(console, &spec, &plan, stop.clone(), false).await?;
     if total.stopped {
         console.say(STOPPED);
         return Ok(ExitCode::TryAgain);
@@ -76,17 +103,20 @@ pub(super) async fn run(console: &Console) -> Result<ExitCode, DemoError> {
     if total.exit != ExitCode::Done {
         return Ok(total.exit);
     }
-    console.say(&format!(
-        "\n{}\n",
-        verdict(total, began.elapsed().as_secs_f64())
-    ));
+    let files = began.elapsed().as_secs_f64();
     let database = Path::new(HOME).join("warehouse.db");
+    let mut told = vec![verdict(total, files)];
+    for source in &plan.streams {
+        let Some(edits) = edits::replay(console, &spec, source, &database, &stop).await? else {
+            console.say(STOPPED);
+            return Ok(ExitCode::TryAgain);
+        };
+        told.push(verdict_of_edits(edits));
+    }
+    console.say(&format!("\n{}\n", told.join("\n")));
     let tables = tables::read(&database)
         .await
-        .map_err(|source| DemoError::Database {
-            path: database.display().to_string(),
-            source,
-        })?;
+        .map_err(|source| DemoError::database(&database, source))?;
     console.say(&tables);
     console.say(&files::listed());
     console.say(NEXT);
@@ -127,6 +157,28 @@ fn verdict(total: Total, seconds: f64) -> String {
     }
 }
 
+fn verdict_of_edits(edits: Edits) -> String {
+    match edits {
+        Edits::Replayed {
+            written: 0,
+            again,
+            all,
+        } => format!(
+            "The same goes for all {all} edits: {again} came again, since a stream is read from a\n\
+             little before where it stopped, and none was written twice."
+        ),
+        Edits::Replayed {
+            written, again: 0, ..
+        } => format!("Read {written} real edits from a stream as they came, into the same two."),
+        Edits::Replayed { written, again, .. } => format!(
+            "Read the {written} edits that were missing; {again} came again, and none was written twice."
+        ),
+        Edits::PastIt => {
+            "The edits were not replayed: the stream was read on from elsewhere since.".to_owned()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,7 +189,7 @@ mod tests {
         let spec = spec("http://127.0.0.1:1").unwrap();
         assert_eq!(plan::left_out(&spec), None);
         let base_urls = spec.sources.iter().map(|source| source.base_url.as_deref());
-        assert!(base_urls.eq([Some("http://127.0.0.1:1"); 2]));
+        assert!(base_urls.eq([Some("http://127.0.0.1:1"); 3]));
     }
 
     #[test]

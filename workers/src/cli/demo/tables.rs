@@ -14,6 +14,15 @@ use crate::batch::dataset::Dataset;
 /// The most characters of a title that are shown.
 const TITLE: usize = 46;
 
+const TYPES: &str = "SELECT COALESCE(type, ''), COUNT(*), SUM(bot = 1), SUM(COALESCE(length_new, 0) - COALESCE(length_old, 0)) \
+                     FROM recent_changes GROUP BY type ORDER BY COUNT(*) DESC, type";
+
+const WIKIS: &str = "SELECT wiki, SUM(events), SUM(bots), SUM(bytes_changed) FROM recent_changes_minute \
+                     GROUP BY wiki ORDER BY SUM(events) DESC, wiki LIMIT 5";
+
+const USERS: &str = "SELECT COALESCE(user_name, ''), MAX(bot = 1), COUNT(*), COUNT(DISTINCT wiki) FROM recent_changes \
+                     GROUP BY user_name ORDER BY COUNT(*) DESC, user_name LIMIT 5";
+
 const LANDED: &str = "SELECT source, COUNT(*), SUM(rows), SUM(rejected), MIN(ts), MAX(ts) \
                       FROM ingest_ledger GROUP BY source ORDER BY source DESC";
 
@@ -27,6 +36,9 @@ pub(super) async fn read(database: &Path) -> sqlx::Result<String> {
     let landed = landed(&mut connection).await?;
     let views = top(&mut connection, Dataset::Pageviews).await?;
     let counts = top(&mut connection, Dataset::PagecountsRaw).await?;
+    let types = changes(&mut connection, "type", TYPES).await?;
+    let wikis = changes(&mut connection, "wiki", WIKIS).await?;
+    let users = users(&mut connection).await?;
     connection.close().await?;
     let sections = [
         ("What landed (hours are UTC, by their start)", landed),
@@ -35,6 +47,9 @@ pub(super) async fn read(database: &Path) -> sqlx::Result<String> {
             "The most requested pages of the day, of those that begin with Simon",
             counts,
         ),
+        ("What was edited, by type", types),
+        ("The busiest wikis", wikis),
+        ("Who edited most", users),
     ];
     let sections = sections.map(|(heading, table)| format!("{heading}:\n{table}\n"));
     Ok(sections.join("\n"))
@@ -80,6 +95,34 @@ async fn top(connection: &mut SqliteConnection, dataset: Dataset) -> sqlx::Resul
     for row in rows {
         let views = HumanCount(row.get::<i64, _>(2).unsigned_abs()).to_string();
         table.add_row([row.get(0), shown(row.get(1)), views]);
+    }
+    Ok(table)
+}
+
+/// Changes by something.
+async fn changes(
+    connection: &mut SqliteConnection,
+    by: &str,
+    sql: &'static str,
+) -> sqlx::Result<Table> {
+    let rows = sqlx::query(sql).fetch_all(connection).await?;
+    let mut table = table(&[by, "events", "by bots", "bytes"], 1..4);
+    for row in rows {
+        let count = |index| HumanCount(row.get::<i64, _>(index).unsigned_abs()).to_string();
+        let sign = if row.get::<i64, _>(3) < 0 { "-" } else { "+" };
+        let bytes = format!("{sign}{}", count(3));
+        table.add_row([shown(row.get(0)), count(1), count(2), bytes]);
+    }
+    Ok(table)
+}
+
+async fn users(connection: &mut SqliteConnection) -> sqlx::Result<Table> {
+    let rows = sqlx::query(USERS).fetch_all(connection).await?;
+    let mut table = table(&["user", "", "events", "wikis"], 2..4);
+    for row in rows {
+        let count = |index| HumanCount(row.get::<i64, _>(index).unsigned_abs()).to_string();
+        let bot = if row.get(1) { "bot" } else { "" };
+        table.add_row([shown(row.get(0)), bot.to_owned(), count(2), count(3)]);
     }
     Ok(table)
 }
