@@ -1,8 +1,9 @@
 //! A real MariaDB, from Debian's package, with a data folder of its own.
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -137,6 +138,63 @@ pub fn client(name: &str, port: u16) -> Result<Command> {
         .arg(format!("--user={USER}"))
         .env("MYSQL_PWD", PASSWORD);
     Ok(command)
+}
+
+/// A client that stays connected, for questions that are asked again and again.
+#[derive(Debug)]
+pub struct Session {
+    _client: Guard,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+/// What the client prints after an answer.
+const END: &str = "-- end of the answer --";
+
+impl Session {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If the client is not installed.
+    pub fn open(port: u16) -> Result<Self> {
+        let mut command = client("mariadb", port)?;
+        command
+            .args(["--batch", "--skip-column-names", "--unbuffered"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut client = Guard::spawn(&mut command)?;
+        let child = client.child();
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Error::other("the mariadb client has no pipes"));
+        };
+        Ok(Self {
+            _client: client,
+            input,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// Asks one question and gives back the lines of the answer, columns apart by tabs.
+    ///
+    /// # Errors
+    /// If the server refuses it, which the client shows, or is gone.
+    pub fn ask(&mut self, query: &str) -> Result<Vec<String>> {
+        let what = format!("asking MariaDB: {query}");
+        writeln!(self.input, "{query}; SELECT '{END}';").doing(&what)?;
+        self.input.flush().doing(&what)?;
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line).doing(&what)? == 0 {
+                return Err(Error::other(format!("{what}: no answer")));
+            }
+            let line = line.trim_end_matches('\n');
+            if line == END {
+                return Ok(lines);
+            }
+            lines.push(line.to_owned());
+        }
+    }
 }
 
 /// What every server gets. Names are resolved by nobody, times are UTC, text is compared byte by byte.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -43,11 +43,29 @@ impl Replay {
         if let Some(rate) = options.rate {
             command.arg("--rate").arg(rate.to_string());
         }
+        Self::spawn(command, root)
+    }
+
+    /// Publishes a file of events as a stream; the arguments say how, as `wikimedia-replay --help` has it.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn of_events(binaries: &Binaries, events: &Path, args: &[&str]) -> Result<Self> {
+        let mut command = guarded(binaries.path("wikimedia-replay")?);
+        command
+            .arg("--events")
+            .arg(events)
+            .args(["--listen", "127.0.0.1:0"])
+            .args(args);
+        Self::spawn(command, events)
+    }
+
+    fn spawn(mut command: Command, what: &Path) -> Result<Self> {
         let mut server = Guard::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
         let port = listening(&mut server).ok_or_else(|| {
             Error::other(format!(
                 "wikimedia-replay did not start on {}",
-                root.display()
+                what.display()
             ))
         })?;
         Ok(Self {
@@ -70,6 +88,25 @@ impl Replay {
         let answer = http::get(self.port, "/_replay/counters")?;
         serde_json::from_slice(&answer.body)
             .map_err(|error| Error::other(format!("the replay's counters: {error}")))
+    }
+
+    /// What its stream saw so far.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn stream(&self) -> Result<Value> {
+        let answer = http::get(self.port, "/_replay/stream")?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| Error::other(format!("the replay's stream: {error}")))
+    }
+
+    /// The `meta.id` of every event that its stream has published.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn published_ids(&self) -> Result<Vec<String>> {
+        let answer = http::get(self.port, "/_replay/stream/ids")?;
+        Ok(answer.text().lines().map(str::to_owned).collect())
     }
 
     /// Makes it do other things wrong from now on; nothing, with an empty text.
