@@ -23,8 +23,21 @@ pub const PASSWORD: &str = "e2e-pa55 'w\"rd%&";
 pub enum Durability {
     /// As a production server: what the tests of kills need.
     Full,
+    /// The same with the memory that a production server has: what is measured of many small commits.
+    FullWithMemory,
     /// As the benches measure: the log flushed once a second, no double write, big log and buffers.
     Bench,
+}
+
+impl Durability {
+    fn settings(self) -> impl Iterator<Item = &'static str> {
+        let parts: &[&[&str]] = match self {
+            Self::Full => &[],
+            Self::FullWithMemory => &[MEMORY],
+            Self::Bench => &[BENCH, MEMORY],
+        };
+        parts.iter().copied().flatten().copied()
+    }
 }
 
 /// A running server; dropped, it is gone with its data.
@@ -64,11 +77,7 @@ impl MariaDb {
             .arg(format!("--port={port}"))
             .args(SETTINGS)
             .args(as_root())
-            .args(if durability == Durability::Bench {
-                BENCH
-            } else {
-                &[]
-            })
+            .args(durability.settings())
             .stdin(Stdio::null())
             .stdout(output.try_clone().doing_to("opening", &log)?)
             .stderr(output);
@@ -216,6 +225,10 @@ const SETTINGS: &[&str] = &[
 const BENCH: &[&str] = &[
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=0",
+];
+
+/// Room for what the benches load.
+const MEMORY: &[&str] = &[
     "--innodb-buffer-pool-size=3G",
     "--innodb-log-file-size=2G",
     "--innodb-log-buffer-size=64M",
