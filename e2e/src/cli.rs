@@ -60,6 +60,10 @@ Benches:
                       mariadb-import
     pageviews-rss     the same with 1 M and 10 M lines: the memory must not grow with the file
     mysql-bulk        ways to get rows into MariaDB: prepared INSERTs, LOAD DATA LOCAL, mariadb-import
+    stream            recent changes: 200,000 into MariaDB, beside mariadb-import and a script in Python; then how long
+                      a change takes to show, at 50 a second
+    stream-soak       half an hour of recent changes from a host that does everything wrong: memory, and nothing lost
+                      or twice
 
 Figures mean something only on a machine that has nothing else to do.";
 
@@ -163,6 +167,7 @@ fn everything() -> Result<()> {
     let e2e = steps::Workspace::find()?.e2e();
     install::python(&e2e.join("requirements.txt"))?;
     install::python(&e2e.join("requirements-spark.txt"))?;
+    install::python(&e2e.join("requirements-peers.txt"))?;
     install::cargo_deny()?;
     say!("all there");
     Ok(())

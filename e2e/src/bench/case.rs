@@ -1,20 +1,22 @@
 //! What is measured of a case, and how it is told.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::measure::Measured;
 use crate::error::{Error, Result};
 use crate::say::say;
 
 /// What a case should not exceed: printed beside what it was, nothing fails by it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Target {
-    pub(super) ratio: f64,
-    pub(super) rss_mib: f64,
+    pub(super) ratio: Option<f64>,
+    pub(super) rss_mib: Option<f64>,
+    /// Of what only this case has, by its name.
+    pub(super) others: &'static [(&'static str, f64)],
 }
 
 /// One thing measured, round after round.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Case {
     bench: &'static str,
     name: String,
@@ -22,6 +24,8 @@ pub(super) struct Case {
     rounds: Vec<Measured>,
     /// The median of what it is held against; its own when that is nothing.
     floor: Option<f64>,
+    /// What only this case has.
+    others: Vec<(&'static str, f64)>,
 }
 
 impl Case {
@@ -32,7 +36,22 @@ impl Case {
             target,
             rounds: Vec::new(),
             floor: None,
+            others: Vec::new(),
         }
+    }
+
+    /// The same rounds under another name, to be held against something else.
+    pub(super) fn again(&self, name: &str, target: Option<Target>) -> Self {
+        Self {
+            name: name.to_owned(),
+            target,
+            ..self.clone()
+        }
+    }
+
+    /// Adds a figure that only this case has.
+    pub(super) fn figure(&mut self, name: &'static str, value: f64) {
+        self.others.push((name, value));
     }
 
     /// Adds a round; the first one, of number 0, only warms up.
@@ -82,13 +101,22 @@ impl Case {
             return String::new();
         };
         let word = |met: bool| if met { "met" } else { "MISSED" };
-        format!(
-            "target {:.1} x {}, {} MiB {}",
-            target.ratio,
-            word(self.ratio() <= target.ratio),
-            target.rss_mib,
-            word(self.rss_mib().is_some_and(|rss| rss <= target.rss_mib))
-        )
+        let mut parts = Vec::new();
+        if let Some(ratio) = target.ratio {
+            parts.push(format!("{ratio} x {}", word(self.ratio() <= ratio)));
+        }
+        if let Some(most) = target.rss_mib {
+            let met = self.rss_mib().is_some_and(|rss| rss <= most);
+            parts.push(format!("{most} MiB {}", word(met)));
+        }
+        for (name, most) in target.others {
+            let met = self
+                .others
+                .iter()
+                .any(|(other, value)| other == name && value <= most);
+            parts.push(format!("{name} {most} {}", word(met)));
+        }
+        format!("target {}", parts.join(", "))
     }
 
     fn line(&self) -> Line<'_> {
@@ -99,6 +127,7 @@ impl Case {
             floor_seconds: rounded(self.floor_seconds()),
             ratio: rounded(self.ratio()),
             rss_mib: self.rss_mib().map(rounded),
+            others: Others(&self.others),
         }
     }
 }
@@ -113,6 +142,17 @@ struct Line<'a> {
     ratio: f64,
     /// Nothing for a case that has no process of its own.
     rss_mib: Option<f64>,
+    #[serde(flatten)]
+    others: Others<'a>,
+}
+
+#[derive(Debug)]
+struct Others<'a>(&'a [(&'static str, f64)]);
+
+impl Serialize for Others<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, rounded(*value))))
+    }
 }
 
 impl Line<'_> {
@@ -147,6 +187,9 @@ pub(super) fn print(cases: &[Case]) -> Result<()> {
             "{:<26} {seconds:>9.3} {floor:>9.3} {ratio:>7.2} {rss:>8}  {verdict}",
             case.name
         );
+        for (name, value) in &case.others {
+            say!("    {name} {value:.3}");
+        }
     }
     say!("");
     for case in cases {
@@ -185,5 +228,26 @@ mod tests {
         assert_eq!(json, expected);
         let json = floor.line().json().expect("it can be told");
         assert!(json.ends_with(r#""ratio":1.0,"rss_mib":null}"#), "{json}");
+    }
+
+    #[test]
+    fn figures_of_its_own_follow_in_their_order_and_have_targets() {
+        let target = Target {
+            rss_mib: Some(32.0),
+            others: &[("p99_ms", 200.0), ("p50_ms", 60.0)],
+            ..Target::default()
+        };
+        let mut case = Case::new("b", "c", Some(target));
+        let (seconds, rss_mib) = (1.0, Some(8.0));
+        case.add(1, Measured { seconds, rss_mib });
+        case.figure("p50_ms", 61.0004);
+        case.figure("p99_ms", 150.5);
+        let json = case.line().json().expect("it can be told");
+        let expected = r#""rss_mib":8.0,"p50_ms":61.0,"p99_ms":150.5}"#;
+        assert!(json.ends_with(expected), "{json}");
+        let verdict = "target 32 MiB met, p99_ms 200 met, p50_ms 60 MISSED";
+        assert_eq!(case.verdict(), verdict);
+        let other = case.again("d", None);
+        assert!(other.verdict().is_empty() && other.rss_mib() == Some(8.0));
     }
 }

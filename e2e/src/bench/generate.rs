@@ -236,12 +236,12 @@ fn titles(random: &mut Random, vocabulary: &Vocabulary, count: usize) -> Vec<Str
 }
 
 /// The words of a script: a few thousand, the first ones used most.
-struct Vocabulary {
+pub(super) struct Vocabulary {
     words: Vec<String>,
 }
 
 impl Vocabulary {
-    fn of(script: &Script) -> Self {
+    pub(super) fn of(script: &Script) -> Self {
         let mut random = Random::new(script.seed);
         let words = (0..script.words)
             .map(|_| {
@@ -259,13 +259,13 @@ impl Vocabulary {
         Self { words }
     }
 
-    fn word(&self, random: &mut Random) -> &str {
+    pub(super) fn word(&self, random: &mut Random) -> &str {
         // Squaring leans towards the front, as words do.
         let x = random.unit();
         &self.words[round(x * x * (self.words.len() - 1) as f64)]
     }
 
-    fn title(&self, random: &mut Random) -> String {
+    pub(super) fn title(&self, random: &mut Random) -> String {
         let mut title = String::new();
         match random.below(1000) {
             // A part in quotes: with the odd backslash, which Spark then escapes too.

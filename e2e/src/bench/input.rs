@@ -1,9 +1,10 @@
-//! The generated hour, kept between runs.
+//! Generated inputs, kept between runs.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
-use std::path::PathBuf;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 
+use super::events::{self, Events};
 use super::generate::{Hour, VERSION};
 use crate::error::{Doing, Result};
 use crate::say::say;
@@ -29,16 +30,36 @@ pub(super) fn hour(lines: usize) -> Result<Input> {
         .join("bench")
         .join(format!("pageviews-v{VERSION}-{lines}"));
     let file = root.join(FILE);
-    if !file.exists() {
-        say!("generating {lines} lines, once: {}", file.display());
-        let dir = file.parent().unwrap_or(&root);
-        fs::create_dir_all(dir).doing_to("making", dir)?;
-        let partial = file.with_extension("partial");
-        let out = BufWriter::new(File::create(&partial).doing_to("creating", &partial)?);
-        Hour { lines, seed: 1 }
-            .write_gz(out)
-            .doing_to("writing", &partial)?;
-        fs::rename(&partial, &file).doing_to("renaming", &partial)?;
-    }
+    once(&file, &format!("{lines} lines"), |out| {
+        Hour { lines, seed: 1 }.write_gz(out).map(drop)
+    })?;
     Ok(Input { root, file })
+}
+
+/// A file of so many recent changes, one a line, generated when it is not there yet.
+pub(super) fn events(count: usize) -> Result<PathBuf> {
+    let name = format!("recentchange-v{}-{count}.ndjson", events::VERSION);
+    let file = scratch::cache()?.join("bench").join(name);
+    once(&file, &format!("{count} events"), |out| {
+        Events { count, seed: 1 }.write(out)
+    })?;
+    Ok(file)
+}
+
+fn once(
+    file: &Path,
+    what: &str,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    say!("generating {what}, once: {}", file.display());
+    let dir = file.parent().unwrap_or(file);
+    fs::create_dir_all(dir).doing_to("making", dir)?;
+    let partial = file.with_extension("partial");
+    let mut out = BufWriter::new(File::create(&partial).doing_to("creating", &partial)?);
+    write(&mut out).doing_to("writing", &partial)?;
+    out.flush().doing_to("writing", &partial)?;
+    fs::rename(&partial, file).doing_to("renaming", &partial)
 }

@@ -39,11 +39,19 @@ pub(super) fn measure(command: &mut Command) -> Result<Measured> {
     }
 }
 
-fn high_water_mib(pid: u32) -> Option<f64> {
+/// The most memory that a living process has held at a time.
+pub(super) fn high_water_mib(pid: u32) -> Option<f64> {
+    status_mib(pid, "VmHWM:")
+}
+
+/// The memory that a living process holds.
+pub(super) fn resident_mib(pid: u32) -> Option<f64> {
+    status_mib(pid, "VmRSS:")
+}
+
+fn status_mib(pid: u32, field: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let kib = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib = status.lines().find_map(|line| line.strip_prefix(field))?;
     Some(kib.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }
 

@@ -4,12 +4,14 @@
 //! warms up. Each ends with one JSON object a case, one a line.
 
 mod case;
+pub mod events;
 pub mod generate;
 mod input;
 mod job;
 mod measure;
 mod mysql_bulk;
 mod pageviews;
+mod stream;
 mod tsv;
 mod words;
 
@@ -32,6 +34,12 @@ pub struct Options {
     /// Lines of the generated hour [default: 5,000,000; 1,000,000 for mysql-bulk]
     #[arg(long)]
     lines: Option<usize>,
+    /// Generated events, for stream
+    #[arg(long, default_value_t = 200_000)]
+    events: usize,
+    /// How long the latency is measured, or the soak lasts [default: 120; 1800 for stream-soak]
+    #[arg(long)]
+    seconds: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -39,6 +47,8 @@ enum Name {
     PageviewsHour,
     PageviewsRss,
     MysqlBulk,
+    Stream,
+    StreamSoak,
 }
 
 /// Runs a bench.
@@ -54,6 +64,15 @@ pub fn run(options: &Options) -> Result<()> {
         Name::PageviewsHour => pageviews::hour(options.lines.unwrap_or(5_000_000), options.runs)?,
         Name::PageviewsRss => pageviews::rss()?,
         Name::MysqlBulk => mysql_bulk::run(options.lines.unwrap_or(1_000_000), options.runs)?,
+        Name::Stream => {
+            let seconds = options.seconds.unwrap_or(120);
+            stream::run(options.events, options.runs, seconds)?
+        }
+        Name::StreamSoak => {
+            let (case, verdict) = stream::soak(options.seconds.unwrap_or(1800))?;
+            case::print(&[case])?;
+            return verdict;
+        }
     };
     case::print(&cases)
 }

@@ -1,8 +1,9 @@
 //! A real MariaDB, from Debian's package, with a data folder of its own.
 
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -22,8 +23,21 @@ pub const PASSWORD: &str = "e2e-pa55 'w\"rd%&";
 pub enum Durability {
     /// As a production server: what the tests of kills need.
     Full,
+    /// The same with the memory that a production server has: what is measured of many small commits.
+    FullWithMemory,
     /// As the benches measure: the log flushed once a second, no double write, big log and buffers.
     Bench,
+}
+
+impl Durability {
+    fn settings(self) -> impl Iterator<Item = &'static str> {
+        let parts: &[&[&str]] = match self {
+            Self::Full => &[],
+            Self::FullWithMemory => &[MEMORY],
+            Self::Bench => &[BENCH, MEMORY],
+        };
+        parts.iter().copied().flatten().copied()
+    }
 }
 
 /// A running server; dropped, it is gone with its data.
@@ -117,11 +131,7 @@ fn launch(dir: &Path, port: u16, durability: Durability) -> Result<Guard> {
         .arg(format!("--port={port}"))
         .args(SETTINGS)
         .args(as_root())
-        .args(if durability == Durability::Bench {
-            BENCH
-        } else {
-            &[]
-        })
+        .args(durability.settings())
         .stdin(Stdio::null())
         .stdout(output.try_clone().doing_to("opening", &log)?)
         .stderr(output);
@@ -168,6 +178,63 @@ pub fn client(name: &str, port: u16) -> Result<Command> {
     Ok(command)
 }
 
+/// A client that stays connected, for questions that are asked again and again.
+#[derive(Debug)]
+pub struct Session {
+    _client: Guard,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+/// What the client prints after an answer.
+const END: &str = "-- end of the answer --";
+
+impl Session {
+    /// Connects.
+    ///
+    /// # Errors
+    /// If the client is not installed.
+    pub fn open(port: u16) -> Result<Self> {
+        let mut command = client("mariadb", port)?;
+        command
+            .args(["--batch", "--skip-column-names", "--unbuffered"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut client = Guard::spawn(&mut command)?;
+        let child = client.child();
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Error::other("the mariadb client has no pipes"));
+        };
+        Ok(Self {
+            _client: client,
+            input,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// Asks one question and gives back the lines of the answer, columns apart by tabs.
+    ///
+    /// # Errors
+    /// If the server refuses it, which the client shows, or is gone.
+    pub fn ask(&mut self, query: &str) -> Result<Vec<String>> {
+        let what = format!("asking MariaDB: {query}");
+        writeln!(self.input, "{query}; SELECT '{END}';").doing(&what)?;
+        self.input.flush().doing(&what)?;
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if self.output.read_line(&mut line).doing(&what)? == 0 {
+                return Err(Error::other(format!("{what}: no answer")));
+            }
+            let line = line.trim_end_matches('\n');
+            if line == END {
+                return Ok(lines);
+            }
+            lines.push(line.to_owned());
+        }
+    }
+}
+
 /// What every server gets. Names are resolved by nobody, times are UTC, text is compared byte by byte.
 const SETTINGS: &[&str] = &[
     "--bind-address=127.0.0.1",
@@ -187,6 +254,10 @@ const SETTINGS: &[&str] = &[
 const BENCH: &[&str] = &[
     "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=0",
+];
+
+/// Room for what the benches load.
+const MEMORY: &[&str] = &[
     "--innodb-buffer-pool-size=3G",
     "--innodb-log-file-size=2G",
     "--innodb-log-buffer-size=64M",

@@ -22,7 +22,7 @@ fn retry<T>(mut start: impl FnMut() -> crate::Result<T>) -> crate::Result<T> {
 }
 
 /// The end of a server's log, for the message that says it did not come up.
-fn tail(log: &std::path::Path) -> String {
+pub(crate) fn tail(log: &std::path::Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
