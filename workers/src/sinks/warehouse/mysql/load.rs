@@ -140,20 +140,35 @@ impl Rows {
 }
 
 fn escape(text: &str, into: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    let special = |byte: &u8| matches!(byte, b'\\' | b'\t' | b'\n' | 0);
-    if !bytes.iter().any(special) {
-        into.extend_from_slice(bytes);
-        return;
-    }
-    for byte in bytes {
-        match byte {
-            b'\\' => into.extend_from_slice(b"\\\\"),
-            b'\t' => into.extend_from_slice(b"\\t"),
-            b'\n' => into.extend_from_slice(b"\\n"),
-            0 => into.extend_from_slice(b"\\0"),
-            _ => into.push(*byte),
+    let mut rest = text.as_bytes();
+    // A raw event has many backslashes, and hardly any text has a NUL.
+    let has_nul = memchr::memchr(0, rest).is_some();
+    loop {
+        let special = memchr::memchr3(b'\\', b'\t', b'\n', rest).unwrap_or(rest.len());
+        let (plain, tail) = rest.split_at(special);
+        if has_nul {
+            escape_nul(plain, into);
+        } else {
+            into.extend_from_slice(plain);
         }
+        let Some((special, tail)) = tail.split_first() else {
+            return;
+        };
+        into.extend_from_slice(match special {
+            b'\t' => b"\\t",
+            b'\n' => b"\\n",
+            _ => b"\\\\",
+        });
+        rest = tail;
+    }
+}
+
+fn escape_nul(bytes: &[u8], into: &mut Vec<u8>) {
+    for (number, part) in bytes.split(|byte| *byte == 0).enumerate() {
+        if number > 0 {
+            into.extend_from_slice(b"\\0");
+        }
+        into.extend_from_slice(part);
     }
 }
 
@@ -166,5 +181,8 @@ mod tests {
         let mut out = Vec::new();
         escape("a\\b\tc\nd\0e\"'", &mut out);
         assert_eq!(out, b"a\\\\b\\tc\\nd\\0e\"'");
+        out.clear();
+        escape("\0\\\0", &mut out);
+        assert_eq!(out, b"\\0\\\\\\0");
     }
 }
