@@ -2,7 +2,8 @@
 -- Every statement can be run twice. Times are UTC.
 
 -- One row an event of the stream: every field of mediawiki/recentchange, null where the event has none, and the event
--- as it came. `ts` is meta.dt.
+-- as it came. `ts` is meta.dt. Rows lie in the order of their times, so that new ones are added at the end; ids are random,
+-- and in their order each row would go to a page of its own.
 CREATE TABLE IF NOT EXISTS recent_changes (
   event_id VARCHAR(64) NOT NULL,
   ts DATETIME(6) NOT NULL,
@@ -41,8 +42,8 @@ CREATE TABLE IF NOT EXISTS recent_changes (
   meta_partition BIGINT,
   meta_offset BIGINT,
   raw MEDIUMTEXT NOT NULL,
-  PRIMARY KEY (event_id),
-  KEY recent_changes_ts (ts)
+  PRIMARY KEY (ts, event_id),
+  UNIQUE KEY recent_changes_event_id (event_id)
 ) DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 CREATE TABLE IF NOT EXISTS recent_changes_minute (
   ts DATETIME NOT NULL,
