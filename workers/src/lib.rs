@@ -17,6 +17,7 @@ pub mod batch;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod failure;
+mod hex;
 pub mod http;
 pub mod program;
 pub mod rows;

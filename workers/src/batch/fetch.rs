@@ -19,6 +19,7 @@ use wikiingest_crds::worker::Limits;
 use super::events::{Event, Observer};
 use crate::{
     failure::{Class, Classify, chain},
+    hex::hex,
     http::{self, BadBaseUrl},
 };
 
@@ -148,12 +149,7 @@ impl Mark {
     /// Eight hex digits that stand for this version in the name of a lake object.
     #[must_use]
     pub fn short(&self) -> String {
-        use std::fmt::Write as _;
-        let digest = Sha256::digest(format!("{} {}", self.etag, self.size));
-        digest.iter().take(4).fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&Sha256::digest(format!("{} {}", self.etag, self.size))[..4])
     }
 }
 

@@ -41,7 +41,7 @@ use super::{
 };
 use crate::{
     batch::{fetch::Mark, list::Unit},
-    rows::{Batch, Summary},
+    rows::Batch,
     scratch::ScratchError,
 };
 
@@ -66,7 +66,7 @@ pub enum EncodeError {
     Arrow(#[from] arrow::error::ArrowError),
     /// A temporary file.
     #[error(transparent)]
-    Scratch(ScratchError),
+    Scratch(#[from] ScratchError),
     /// A thread is gone.
     #[error("the encoder stopped early")]
     Stopped,
@@ -300,12 +300,20 @@ impl Group {
     }
 }
 
-/// Writes the object of a unit's rejects.
-pub(super) fn rejects(
-    upload: &mut Upload,
-    unit: &Unit,
-    summary: &Summary,
-) -> Result<(), EncodeError> {
+/// A row of an object of rejects.
+pub(super) struct Rejected<'a> {
+    pub(super) unit: &'a str,
+    pub(super) line_no: i64,
+    pub(super) line: &'a [u8],
+    pub(super) reason: &'a str,
+}
+
+/// Writes an object of rejects, and gives back what it was written to.
+pub(super) fn rejects<'a, W: Write + Send>(
+    to: W,
+    source: &str,
+    rows: impl Iterator<Item = Rejected<'a>>,
+) -> Result<W, EncodeError> {
     let schema = Arc::new(Schema::new(vec![
         Field::new("source", DataType::Utf8, false),
         Field::new("unit", DataType::Utf8, false),
@@ -313,20 +321,19 @@ pub(super) fn rejects(
         Field::new("line", DataType::Binary, false),
         Field::new("reason", DataType::Utf8, false),
     ]));
-    let rejects = &summary.rejects;
-    let same = |text: &str| StringArray::from_iter_values(std::iter::repeat_n(text, rejects.len()));
+    let rows: Vec<_> = rows.collect();
+    let text =
+        |of: fn(&Rejected<'a>) -> &'a str| StringArray::from_iter_values(rows.iter().map(of));
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(same(unit.dataset.name())),
-        Arc::new(same(&unit.name)),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|_| source))),
+        Arc::new(text(|row| row.unit)),
         Arc::new(Int64Array::from_iter_values(
-            rejects.iter().map(|reject| reject.line_no),
+            rows.iter().map(|row| row.line_no),
         )),
         Arc::new(BinaryArray::from_iter_values(
-            rejects.iter().map(|reject| &reject.line),
+            rows.iter().map(|row| row.line),
         )),
-        Arc::new(StringArray::from_iter_values(
-            rejects.iter().map(|reject| &reject.reason),
-        )),
+        Arc::new(text(|row| row.reason)),
     ];
     let options = ArrowWriterOptions::new()
         .with_skip_arrow_metadata(true)
@@ -335,8 +342,7 @@ pub(super) fn rejects(
                 .set_compression(compression(3))
                 .build(),
         );
-    let mut writer = ArrowWriter::try_new_with_options(upload, Arc::clone(&schema), options)?;
+    let mut writer = ArrowWriter::try_new_with_options(to, Arc::clone(&schema), options)?;
     writer.write(&RecordBatch::try_new(schema, columns)?)?;
-    writer.close()?;
-    Ok(())
+    Ok(writer.into_inner()?)
 }

@@ -21,7 +21,7 @@ use tokio::sync::mpsc::Receiver;
 use wikiingest_crds::{Compression, FolderSink, S3Sink};
 
 use self::{
-    encode::{EncodeError, Encoder},
+    encode::{EncodeError, Encoder, Rejected},
     folder::Folder,
     s3::S3,
 };
@@ -299,6 +299,16 @@ impl Upload {
         }
     }
 
+    /// Aborts it; an upload that failed by itself knows better why.
+    async fn give_up(self) -> Option<LakeError> {
+        let known = match &self {
+            Self::S3(upload) => upload.failure(),
+            Self::Folder(_) => None,
+        };
+        self.abort().await;
+        known
+    }
+
     async fn abort(self) {
         if let Self::S3(upload) = self {
             upload.abort().await;
@@ -336,15 +346,10 @@ impl LakeWriter {
         match result {
             Ok(()) => self.upload = upload,
             Err(error) => {
-                // An upload that failed by itself knows better why.
                 let Some(upload) = upload else {
                     return Err(self.lake.explain(&self.key, &error));
                 };
-                let known = match &upload {
-                    Upload::S3(s3) => s3.failure(),
-                    Upload::Folder(_) => None,
-                };
-                upload.abort().await;
+                let known = upload.give_up().await;
                 return Err(known.unwrap_or_else(|| self.lake.explain(&self.key, &error)));
             }
         }
@@ -378,8 +383,14 @@ impl LakeWriter {
             return Ok(());
         }
         let key = object(REJECTS, &self.unit, &self.mark);
-        let mut rejects = self.lake.upload(&key)?;
-        encode::rejects(&mut rejects, &self.unit, summary)
+        let rows = summary.rejects.iter().map(|reject| Rejected {
+            unit: &self.unit.name,
+            line_no: reject.line_no,
+            line: &reject.line,
+            reason: &reject.reason,
+        });
+        let upload = self.lake.upload(&key)?;
+        let rejects = encode::rejects(upload, self.unit.dataset.name(), rows)
             .map_err(|error| self.lake.explain(&self.key, &error))?;
         rejects.complete().await
     }

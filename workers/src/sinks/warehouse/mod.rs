@@ -11,7 +11,7 @@ use crate::{
     failure::{Class, Classify},
     scratch::{self, ScratchError},
     sinks::changes::{Batch, Checkpoint},
-    stream::position::Position,
+    stream::{event::Change, position::Position},
 };
 
 /// A database failed.
@@ -102,4 +102,18 @@ impl Row {
             newest: self.newest,
         }
     }
+}
+
+/// A batch's changes, and the ids of those that may be held already: all of them in doubt.
+fn changes_of(batch: &Batch, doubt: bool) -> Result<(Vec<Change<'_>>, Vec<String>), String> {
+    let mut changes = Vec::with_capacity(batch.events.len());
+    let mut suspects = Vec::new();
+    for event in &batch.events {
+        let change = event.change()?;
+        if doubt || event.perhaps_held {
+            suspects.push(change.event_id().to_owned());
+        }
+        changes.push(change);
+    }
+    Ok((changes, suspects))
 }

@@ -17,6 +17,7 @@ use wikiingest_crds::{ChangeType, RecentChanges};
 pub use self::change::{COLUMNS, Change, Kind, Value};
 use self::lenient::Text;
 use super::frame::Frame;
+use crate::hex::hex;
 
 /// The longest value of the columns that are parts of keys, in bytes.
 pub const KEY_BYTES: usize = 128;
@@ -66,12 +67,7 @@ impl Bad {
     /// What it is kept under, once however often it comes: the hash of its bytes, in hex.
     #[must_use]
     pub fn unit(&self) -> String {
-        use std::fmt::Write as _;
-        let digest = Sha256::digest(&self.raw);
-        digest.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&Sha256::digest(&self.raw))
     }
 }
 

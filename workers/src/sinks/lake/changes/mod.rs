@@ -1,9 +1,9 @@
 //! Events of a stream in a lake: immutable objects, and a checkpoint beside them.
 //!
 //! Events are encoded into temporary files, one a day, until the roll is old or large enough.
-//! Then the checkpoint is written three times over:
+//! Then, in three steps:
 //!
-//! 1. `next` names the objects to come and where the stream will stand with them;
+//! 1. the checkpoint's `next` names the objects to come and where the stream will stand with them;
 //! 2. the objects are completed;
 //! 3. `next` becomes what is held.
 //!
@@ -26,7 +26,7 @@ use self::{
     held::HeldIds,
     roll::{Roll, Rolled},
 };
-use super::{Lake, LakeError, Upload, encode::EncodeError};
+use super::{Lake, LakeError, encode::EncodeError};
 use crate::{
     failure::Class,
     scratch::ScratchError,
@@ -236,11 +236,7 @@ async fn put(lake: &Lake, key: &str, file: &std::fs::File) -> Result<(), LakeErr
     match copied {
         Ok(_) => upload.complete().await,
         Err(error) => {
-            let known = match &upload {
-                Upload::S3(s3) => s3.failure(),
-                Upload::Folder(_) => None,
-            };
-            upload.abort().await;
+            let known = upload.give_up().await;
             Err(known.unwrap_or_else(|| lake.explain(key, &EncodeError::Parquet(error.into()))))
         }
     }

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, fs::File, sync::Arc};
 
 use arrow::{
-    array::{
-        ArrayRef, BinaryArray, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray,
-    },
+    array::{ArrayRef, BooleanArray, Int64Array, StringArray, TimestampMicrosecondArray},
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
     record_batch::RecordBatch,
 };
@@ -21,11 +19,12 @@ use tokio::time::Instant;
 use super::{REJECTS, TABLE, checkpoint::State, day};
 use crate::{
     batch::dataset::utc,
-    scratch::{self, ScratchError},
+    hex::hex,
+    scratch,
     sinks::{
         changes::Batch,
         lake::{
-            encode::{EncodeError, compression},
+            encode::{self, EncodeError, Rejected, compression},
             pages::PageFiles,
         },
     },
@@ -211,15 +210,7 @@ fn moment(moment: Timestamp) -> String {
 }
 
 fn short(digest: Sha256) -> String {
-    use std::fmt::Write as _;
-    digest
-        .finalize()
-        .iter()
-        .take(4)
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex(&digest.finalize()[..4])
 }
 
 /// What an object's name says: from when to when its events are.
@@ -306,59 +297,28 @@ fn flag(value: &Value<'_>) -> Option<bool> {
     }
 }
 
-/// The object of a roll's rejects, of the columns that those of dumps have.
+/// The object of a roll's rejects.
 fn rejects(bad: &[Arc<Bad>], stream: &str) -> Result<Object, EncodeError> {
-    let schema = Arc::new(Schema::new(vec![
-        Field::new("source", DataType::Utf8, false),
-        Field::new("unit", DataType::Utf8, false),
-        Field::new("line_no", DataType::Int64, false),
-        Field::new("line", DataType::Binary, false),
-        Field::new("reason", DataType::Utf8, false),
-    ]));
     let now = Timestamp::now();
     let mut digest = Sha256::new();
     for bad in bad {
         digest.update(&bad.raw);
     }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from_iter_values(bad.iter().map(|_| stream))),
-        Arc::new(StringArray::from_iter_values(
-            bad.iter().map(|bad| bad.unit()),
-        )),
-        Arc::new(Int64Array::from_iter_values(bad.iter().map(|_| 0))),
-        Arc::new(BinaryArray::from_iter_values(
-            bad.iter().map(|bad| bad.raw.as_ref()),
-        )),
-        Arc::new(StringArray::from_iter_values(
-            bad.iter().map(|bad| &bad.reason),
-        )),
-    ];
-    let options = ArrowWriterOptions::new()
-        .with_skip_arrow_metadata(true)
-        .with_properties(
-            WriterProperties::builder()
-                .set_compression(compression(3))
-                .build(),
-        );
-    let file = scratch::file()?;
-    let mut writer = ArrowWriter::try_new_with_options(file, Arc::clone(&schema), options)?;
-    writer.write(&RecordBatch::try_new(schema, columns)?)?;
+    let units: Vec<_> = bad.iter().map(|bad| bad.unit()).collect();
+    let rows = bad.iter().zip(&units).map(|(bad, unit)| Rejected {
+        unit,
+        line_no: 0,
+        line: &bad.raw,
+        reason: &bad.reason,
+    });
     let key = format!(
         "{}{stream}-{}-{}.parquet",
         day(REJECTS, now),
         moment(now),
         short(digest)
     );
-    Ok(Object {
-        key,
-        file: writer.into_inner()?,
-    })
-}
-
-impl From<ScratchError> for EncodeError {
-    fn from(error: ScratchError) -> Self {
-        Self::Scratch(error)
-    }
+    let file = encode::rejects(scratch::file()?, stream, rows)?;
+    Ok(Object { key, file })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     failure::Class,
     sinks::{
         changes::{Batch, Checkpoint, Written},
-        warehouse::{Row, WarehouseError, precise, sql_time},
+        warehouse::{Row, WarehouseError, changes_of, precise, sql_time},
     },
     stream::{
         event::Change,
@@ -155,19 +155,11 @@ impl Changes {
         doubt: bool,
     ) -> Result<Vec<Change<'a>>, WarehouseError> {
         let server = &self.mysql.server;
-        let mut changes = Vec::with_capacity(batch.events.len());
-        let mut suspects = Vec::new();
-        for event in &batch.events {
-            let change = event
-                .change()
-                .map_err(|what| server.error(what, "report this as a bug", Class::TryAgain))?;
-            if doubt || event.perhaps_held {
-                suspects.push(Value::from(change.event_id()).as_sql(false));
-            }
-            changes.push(change);
-        }
+        let (mut changes, suspects) = changes_of(batch, doubt)
+            .map_err(|what| server.error(what, "report this as a bug", Class::TryAgain))?;
         let mut held: HashSet<String> = HashSet::new();
         for ids in suspects.chunks(IDS) {
+            let ids: Vec<_> = ids.iter().map(|id| Value::from(id).as_sql(false)).collect();
             let sql = format!(
                 "SELECT event_id FROM recent_changes WHERE event_id IN ({})",
                 ids.join(",")

@@ -10,7 +10,7 @@ use super::{Driver, Query, Sqlite, explain, insert};
 use crate::{
     sinks::{
         changes::{Batch, Checkpoint, Written},
-        warehouse::{Row, WarehouseError, precise, sql_time},
+        warehouse::{Row, WarehouseError, changes_of, precise, sql_time},
     },
     stream::{
         event::{COLUMNS, Change, Value},
@@ -158,15 +158,7 @@ async fn lacking<'a>(
     batch: &'a Batch,
     doubt: bool,
 ) -> sqlx::Result<Vec<Change<'a>>> {
-    let mut changes = Vec::with_capacity(batch.events.len());
-    let mut suspects = Vec::new();
-    for event in &batch.events {
-        let change = event.change().map_err(sqlx::Error::Protocol)?;
-        if doubt || event.perhaps_held {
-            suspects.push(change.event_id().to_owned());
-        }
-        changes.push(change);
-    }
+    let (mut changes, suspects) = changes_of(batch, doubt).map_err(sqlx::Error::Protocol)?;
     let mut held: HashSet<String> = HashSet::new();
     for ids in suspects.chunks(IDS) {
         let mut query: QueryBuilder<Driver> =
