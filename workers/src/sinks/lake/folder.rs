@@ -98,8 +98,9 @@ impl Folder {
         }
     }
 
-    /// Removes the hidden files of a table's days that nobody is writing.
+    /// Removes the hidden files of a table and of its days that nobody is writing.
     pub(super) fn sweep_all(&self, table: &str) -> Result<(), LakeError> {
+        self.sweep(&format!("{table}/"))?;
         let days = self
             .files(table)
             .map_err(|error| self.explain(table, error.to_string()))?;
@@ -142,7 +143,7 @@ impl Folder {
         })
     }
 
-    /// Removes the hidden files of a day that nobody is writing.
+    /// Removes a folder's hidden files that nobody is writing.
     pub(super) fn sweep(&self, dir: &str) -> Result<(), LakeError> {
         let files = self
             .files(dir)

@@ -12,6 +12,9 @@ use crate::{
     stream::position::Position,
 };
 
+/// The folder of the checkpoints.
+pub(super) const FOLDER: &str = "stream_checkpoint";
+
 /// What is held, and where the stream stands with it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,5 +84,5 @@ impl File {
 }
 
 fn key(stream: &str) -> String {
-    format!("stream_checkpoint/{stream}.json")
+    format!("{FOLDER}/{stream}.json")
 }

@@ -86,7 +86,7 @@ impl Changes {
             settle(&self.lake, &self.stream, &mut file, next).await?;
         }
         // There is one worker a stream, so that whatever is half-written is a dead one's.
-        for table in [TABLE, REJECTS] {
+        for table in [TABLE, REJECTS, checkpoint::FOLDER] {
             self.lake.sweep_stream(table, &self.stream).await?;
         }
         self.state = file.held;
@@ -245,4 +245,42 @@ async fn put(lake: &Lake, key: &str, file: &std::fs::File) -> Result<(), LakeErr
 /// The day's folder of a table.
 fn day(table: &str, moment: Timestamp) -> String {
     format!("{table}/dt={}/", super::day(moment))
+}
+
+#[cfg(test)]
+mod tests {
+    use wikiingest_crds::FolderSink;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_killed_worker_was_writing_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let names = [
+            "recent_changes/dt=2026-11-23/.edits-1-2-3.parquet.abc.tmp",
+            "ingest_rejects/dt=2026-11-23/.edits-1-3.parquet.abc.tmp",
+            "stream_checkpoint/.edits.json.abc.tmp",
+            "stream_checkpoint/.others.json.abc.tmp",
+        ];
+        let mut files = Vec::new();
+        for name in names {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            files.push((std::fs::File::create(&path).unwrap(), path));
+        }
+        // The last one is being written.
+        files[3].0.lock().unwrap();
+
+        let sink: FolderSink =
+            serde_json::from_value(serde_json::json!({"path": root.path()})).unwrap();
+        let lake = Lake::folder(&sink).unwrap();
+        let options = StreamOptions::default();
+        Changes::new(lake, "edits", &options)
+            .resume()
+            .await
+            .unwrap();
+
+        let left: Vec<_> = files.iter().map(|(_, path)| path.exists()).collect();
+        assert_eq!(left, [false, false, false, true]);
+    }
 }
