@@ -67,8 +67,16 @@ fn what_cannot_be_resolved_is_named() {
     );
     let at = "2024-08-03T05:00:00Z".parse().unwrap();
     assert!(
-        error(&spec, "media", Window::Range { from: at, to: at })
-            .contains("from (2024-08-03T05:00:00Z) must be before to")
+        error(
+            &spec,
+            "media",
+            Window::Range {
+                from: at,
+                to: at,
+                every: None
+            }
+        )
+        .contains("from (2024-08-03T05:00:00Z) must be before to")
     );
     spec.sources[1].sinks.push("pond".to_owned());
     assert!(
@@ -339,7 +347,7 @@ proptest! {
         let window = ReportWindow { from: "2024-08-01T06:00:00Z".parse().unwrap(), to: "2024-08-03T06:00:00Z".parse().unwrap() };
         let report = Report {
             source: "pageviews".to_owned(), window, loaded: 3, skipped: 40, missing, missing_count, failed, failed_count: 1,
-            rows: 15_000_000, rejected: 2, bytes: 150_000_000, seconds: 61.5, exit_code: 1,
+            rows: 15_000_000, rejected: 2, bytes: 150_000_000, seconds: 61.5, through: None, exit_code: 1,
         };
         prop_assert_eq!(serde_json::from_str::<Report>(&report.to_termination_message()).unwrap(), report);
     }
@@ -381,4 +389,29 @@ fn no_two_secrets_share_a_variable() {
         vars.iter()
             .all(|var| var.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
     );
+}
+
+#[test]
+fn a_range_is_cut_into_parts_that_are_all_of_it() {
+    let window: Window = serde_json::from_value(json!({
+        "from": "2024-01-01T05:00:00Z", "to": "2024-01-03T07:00:00Z", "every": "1d"
+    }))
+    .unwrap();
+    assert_eq!(window.parts(), 3);
+    let range = |part: u32| serde_json::to_value(window.part(part).unwrap()).unwrap();
+    assert_eq!(
+        range(0),
+        json!({"from": "2024-01-01T05:00:00Z", "to": "2024-01-02T05:00:00Z"})
+    );
+    assert_eq!(
+        range(2),
+        json!({"from": "2024-01-03T05:00:00Z", "to": "2024-01-03T07:00:00Z"})
+    );
+    assert_eq!(
+        window.part(3).unwrap_err().to_string(),
+        "the window has 3 parts, and part 3 was asked for; the first one is 0"
+    );
+    // A window that is not cut is its own only part.
+    let whole: Window = serde_json::from_value(json!({"lookback": "48h"})).unwrap();
+    assert_eq!((whole.parts(), whole.part(0).unwrap()), (1, whole.clone()));
 }

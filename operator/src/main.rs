@@ -6,10 +6,27 @@
 
 use std::{
     error::Error,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kube::{Api, Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use wikiingest_crds::WikiIngest;
+use wikiingest_operator::{
+    controller, events::Publisher, leader::Candidate, metrics::Metrics, serve::serve,
+    settings::Settings,
+};
+
+/// How often it is looked whether the CRD is there.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long reconciles under way may take when the operator has to end. A Lease that was lost is another's soon.
+const END: Duration = Duration::from_secs(5);
 
 /// Runs WikiIngest resources on Kubernetes: what to load from Wikimedia, when, and where to.
 ///
@@ -34,13 +51,191 @@ struct Cli {
 enum Command {
     /// Prints the CRD of WikiIngest as YAML.
     Crd,
+    /// Looks after the WikiIngest resources of a cluster, until it is stopped.
+    Run(Run),
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+#[derive(Debug, Args)]
+struct Run {
+    /// The image of the workers, for resources that name none
+    #[arg(long, env = "WIKIINGEST_WORKER_IMAGE", value_name = "IMAGE")]
+    worker_image: String,
+    /// How many connections to Wikimedia's dumps host there may be from the whole cluster
+    #[arg(
+        long,
+        env = "WIKIINGEST_DUMPS_CONNECTIONS",
+        default_value_t = 2,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=16)
+    )]
+    dumps_connections: u32,
+    /// Look after the resources of this namespace only [default: all]
+    #[arg(long, env = "WIKIINGEST_NAMESPACE")]
+    namespace: Option<String>,
+    /// Run several operators of which one acts at a time: the namespace of the Lease that they share
+    #[arg(long, env = "WIKIINGEST_LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    lease_namespace: Option<String>,
+    /// This process's name among them, such as its pod's
+    #[arg(
+        long,
+        env = "POD_NAME",
+        default_value = "wikiingest-operator",
+        value_name = "NAME"
+    )]
+    identity: String,
+    /// Where to serve /metrics, /livez and /readyz
+    #[arg(
+        long,
+        env = "WIKIINGEST_LISTEN",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDRESS"
+    )]
+    listen: SocketAddr,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, env = "WIKIINGEST_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
     match Cli::parse().command {
         Command::Crd => io::stdout().write_all(wikiingest_crds::crd::yaml()?.as_bytes())?,
+        Command::Run(options) => run(options).await?,
     }
     Ok(())
+}
+
+async fn run(options: Run) -> Result<(), Box<dyn Error>> {
+    log(options.log_format);
+    // An error means that it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let stop = stop_on_signal()?;
+    let metrics = Arc::new(Metrics::default());
+    serve(options.listen, Arc::clone(&metrics)).await?;
+    let client = Client::try_from(Config::infer().await?)?;
+    act(&options, client, &metrics, &stop).await;
+    Ok(())
+}
+
+/// Waits for the CRD and for the Lease, then looks after the resources until one of them, or the time, is over.
+async fn act(options: &Run, client: Client, metrics: &Arc<Metrics>, stop: &CancellationToken) {
+    let crd = wait_for_crd(&client, options.namespace.as_deref());
+    if stop.run_until_cancelled(crd).await.is_none() {
+        return;
+    }
+    let acting = CancellationToken::new();
+    let candidate = options
+        .lease_namespace
+        .as_deref()
+        .map(|namespace| Candidate::new(client.clone(), namespace, options.identity.clone()));
+    if let Some(candidate) = &candidate {
+        // Whoever waits is as ready as can be.
+        metrics.synced();
+        tracing::info!(identity = options.identity, "Waiting for the Lease");
+        if stop
+            .run_until_cancelled(candidate.elected())
+            .await
+            .is_none()
+        {
+            return;
+        }
+    }
+    metrics.leads(true);
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        "Looking after WikiIngest resources"
+    );
+    let settings = Settings {
+        worker_image: options.worker_image.clone(),
+        dumps_connections: options.dumps_connections,
+    };
+    let publisher = Publisher::new(client.clone(), options.identity.clone());
+    let controller = controller::run(
+        client,
+        settings,
+        Arc::clone(metrics),
+        publisher,
+        options.namespace.as_deref(),
+        acting.clone(),
+    );
+    let holding = async {
+        match &candidate {
+            Some(candidate) => candidate.hold(stop.clone()).await,
+            None => stop.cancelled().await,
+        }
+    };
+    tokio::pin!(controller);
+    tokio::select! {
+        () = &mut controller => {}
+        () = holding => {
+            // What is under way is seen to its end.
+            acting.cancel();
+            let _ = tokio::time::timeout(END, controller).await;
+        }
+    }
+    metrics.leads(false);
+}
+
+/// Without the CRD there is nothing to watch. That is no reason to die: it may be on its way.
+async fn wait_for_crd(client: &Client, namespace: Option<&str>) {
+    let ingests: Api<WikiIngest> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let mut told = false;
+    while let Err(error) = ingests
+        .list(&kube::api::ListParams::default().limit(1))
+        .await
+    {
+        if !told {
+            tracing::warn!(
+                "{error}; waiting for the CRD: wikiingest-operator crd | kubectl apply --server-side -f -"
+            );
+            told = true;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+/// Cancelled by SIGTERM or SIGINT.
+fn stop_on_signal() -> io::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("Stopping");
+        stopped.cancel();
+    });
+    Ok(stop)
 }
 
 #[cfg(test)]

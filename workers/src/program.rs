@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde::de::DeserializeOwned;
-use wikiingest_crds::worker::ExitCode;
+use wikiingest_crds::worker::{ExitCode, InvalidWindow};
 
 use crate::failure::{Class, Classify};
 
@@ -48,6 +48,12 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     };
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     serde_json::from_str(&text).map_err(|error| fail(error.to_string()))
+}
+
+impl Classify for InvalidWindow {
+    fn class(&self) -> Class {
+        Class::BadConfig
+    }
 }
 
 /// What ends a program early.

@@ -1,5 +1,7 @@
 //! The configuration file of a worker.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,9 @@ pub enum Window {
         from: Timestamp,
         /// Where it ends, not included.
         to: Timestamp,
+        /// How long the parts are that it is cut into, each for a run of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        every: Option<Span>,
     },
 }
 
@@ -56,6 +61,14 @@ pub enum InvalidWindow {
         /// Where it ends.
         to: Timestamp,
     },
+    /// There is no such part.
+    #[error("the window has {parts} parts, and part {part} was asked for; the first one is 0")]
+    Part {
+        /// What was asked for.
+        part: u32,
+        /// How many there are.
+        parts: u32,
+    },
 }
 
 /// All that a window may have, so that the error can say more than that nothing matched.
@@ -65,15 +78,16 @@ struct Fields {
     lookback: Option<Span>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
+    every: Option<Span>,
 }
 
 impl TryFrom<Fields> for Window {
     type Error = InvalidWindow;
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        match (fields.lookback, fields.from, fields.to) {
-            (Some(lookback), None, None) => Ok(Self::Lookback { lookback }),
-            (None, Some(from), Some(to)) => Self::Range { from, to }.checked(),
+        match (fields.lookback, fields.from, fields.to, fields.every) {
+            (Some(lookback), None, None, None) => Ok(Self::Lookback { lookback }),
+            (None, Some(from), Some(to), every) => Self::Range { from, to, every }.checked(),
             _ => Err(InvalidWindow::Form),
         }
     }
@@ -86,9 +100,57 @@ impl Window {
     /// When the range does not begin before it ends.
     pub fn checked(self) -> Result<Self, InvalidWindow> {
         match self {
-            Self::Range { from, to } if from >= to => Err(InvalidWindow::Empty { from, to }),
+            Self::Range { from, to, .. } if from >= to => Err(InvalidWindow::Empty { from, to }),
             window => Ok(window),
         }
+    }
+
+    /// How many parts there are: one, unless a range is cut.
+    #[must_use]
+    pub fn parts(&self) -> u32 {
+        match self {
+            Self::Range {
+                from,
+                to,
+                every: Some(every),
+            } => {
+                let length = Duration::try_from(to.duration_since(*from)).unwrap_or_default();
+                let parts = length
+                    .as_millis()
+                    .div_ceil(every.to_std().as_millis().max(1));
+                u32::try_from(parts).unwrap_or(u32::MAX).max(1)
+            }
+            _ => 1,
+        }
+    }
+
+    /// A part by its number, from 0 on.
+    ///
+    /// # Errors
+    /// When there is no such part.
+    pub fn part(&self, part: u32) -> Result<Self, InvalidWindow> {
+        let parts = self.parts();
+        if part >= parts {
+            return Err(InvalidWindow::Part { part, parts });
+        }
+        let Self::Range {
+            from,
+            to,
+            every: Some(every),
+        } = self
+        else {
+            return Ok(self.clone());
+        };
+        let start = |part: u32| {
+            let passed = every.to_std().checked_mul(part)?;
+            from.checked_add(passed).ok()
+        };
+        let missing = InvalidWindow::Part { part, parts };
+        Ok(Self::Range {
+            from: start(part).ok_or(missing)?,
+            to: start(part + 1).map_or(*to, |end| end.min(*to)),
+            every: None,
+        })
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Report {
     pub bytes: u64,
     /// How long the run took, in seconds.
     pub seconds: f64,
+    /// Where the newest unit of the window that is loaded ends; none if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<Timestamp>,
     /// The number that the worker ends with.
     pub exit_code: u8,
 }

@@ -10,7 +10,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{
-    SourceKind,
+    Source, SourceKind,
     worker::{ExitCode, FailedUnit, Report, ReportWindow, Window, WorkerConfig},
 };
 
@@ -153,6 +153,7 @@ async fn try_run(
     }
 
     let exit = tally.exit(&missing);
+    let through = through(source, &units, &tally.failed);
     Ok(Report {
         source: source.name.clone(),
         window: ReportWindow { from, to },
@@ -166,8 +167,20 @@ async fn try_run(
         rejected: tally.rejected,
         bytes: tally.bytes,
         seconds: began.elapsed().as_secs_f64(),
+        through,
         exit_code: exit.code(),
     })
+}
+
+/// Where the newest unit ends that did not fail.
+fn through(source: &Source, units: &[Unit], failed: &[FailedUnit]) -> Option<Timestamp> {
+    let length = source.kind()?.unit()?.length();
+    let newest = units
+        .iter()
+        .filter(|unit| failed.iter().all(|failed| failed.unit != unit.name))
+        .map(|unit| unit.ts)
+        .max()?;
+    newest.checked_add(length).ok()
 }
 
 fn reading(config: &WorkerConfig) -> Result<(Dataset, Filter), RunError> {
@@ -192,7 +205,7 @@ fn reading(config: &WorkerConfig) -> Result<(Dataset, Filter), RunError> {
 /// The window in whole hours, within the time that there are files of.
 fn bounds(config: &WorkerConfig, now: Timestamp) -> (Timestamp, Timestamp) {
     let (from, to) = match &config.window {
-        Window::Range { from, to } => (*from, *to),
+        Window::Range { from, to, .. } => (*from, *to),
         Window::Lookback { lookback } => (now - signed(lookback.to_std()), now),
     };
     let first = config.source.kind().and_then(SourceKind::first_day);

@@ -53,6 +53,9 @@ enum Command {
         /// Where to write the report, beside standard output [default: /dev/termination-log where that exists]
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
+        /// Load this part of a window that is cut into parts, from 0 on; all of it if none is named
+        #[arg(long, value_name = "NUMBER", env = "JOB_COMPLETION_INDEX")]
+        part: Option<u32>,
     },
     /// Bring the configuration's databases to the current schema; may be run twice, or by two at once
     Migrate {
@@ -70,14 +73,25 @@ async fn main() -> Process {
     };
     telemetry::init(cli.log_format, "info");
     let ended = match &cli.command {
-        Command::Run { config, report } => run_once(config, report.as_deref()).await,
+        Command::Run {
+            config,
+            report,
+            part,
+        } => run_once(config, report.as_deref(), *part).await,
         Command::Migrate { config } => migrate(config).await,
     };
     program::end(ended).into()
 }
 
-async fn run_once(config: &Path, report_path: Option<&Path>) -> Result<ExitCode, Failure> {
-    let config: WorkerConfig = program::read(config)?;
+async fn run_once(
+    config: &Path,
+    report_path: Option<&Path>,
+    part: Option<u32>,
+) -> Result<ExitCode, Failure> {
+    let mut config: WorkerConfig = program::read(config)?;
+    if let Some(part) = part {
+        config.window = config.window.part(part)?;
+    }
     let written = run::run(&config, Arc::new(Log), telemetry::stop_on_signal()).await;
     let (message, code) = match &written {
         Ok(report) => (

@@ -160,7 +160,11 @@ fn pieces(source: &str, backfill: &Backfill) -> Vec<Load> {
                 backfill.name,
                 from.strftime("%Y-%m-%d %H:%M")
             ),
-            window: Window::Range { from, to },
+            window: Window::Range {
+                from,
+                to,
+                every: None,
+            },
             is_scheduled: false,
         });
         from = to;

@@ -48,6 +48,8 @@ impl Setup<'_> {
             .arg(config)
             .env("WIKIINGEST_WAREHOUSE_USERNAME", mariadb::USER)
             .env("WIKIINGEST_WAREHOUSE_PASSWORD", mariadb::PASSWORD)
+            // As the operator starts it.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::null())
             .stdout(output.try_clone().doing_to("opening", &log)?)
             .stderr(output);

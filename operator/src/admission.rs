@@ -1,0 +1,110 @@
+//! Which backfills may run. Pure.
+//!
+//! The scheduler lets one pod at a time use a connection to the dumps host ([`Connection`](crate::build::Connection));
+//! this decides whose turn it is: scheduled runs first, then backfills by age.
+
+use std::collections::{BTreeMap, HashSet};
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+
+use crate::{names, settings::Component, status::job};
+
+/// A Job, wherever in the cluster.
+type Place = (Option<String>, String);
+
+/// The names of a namespace's backfill Jobs that have to wait: their connection is wanted by a scheduled run, or by a
+/// backfill that is older. `jobs` are those of the whole cluster.
+#[must_use]
+pub fn held(jobs: &[impl AsRef<Job>], namespace: &str) -> HashSet<String> {
+    let open = || {
+        let jobs = jobs.iter().map(AsRef::as_ref);
+        jobs.filter(|job| job::finished(job).is_none())
+            .filter_map(|job| Some((connection(job)?, job)))
+    };
+    let wanted: HashSet<&str> = open()
+        .filter(|(_, job)| !is_backfill(job))
+        .map(|(connection, _)| connection)
+        .collect();
+    let mut first: BTreeMap<&str, (_, Place)> = BTreeMap::new();
+    for (connection, job) in open().filter(|(_, job)| is_backfill(job)) {
+        let age = (job.creation_timestamp(), place(job));
+        let oldest = first.entry(connection).or_insert_with(|| age.clone());
+        if age < *oldest {
+            *oldest = age;
+        }
+    }
+    open()
+        .filter(|(_, job)| is_backfill(job) && job.namespace().as_deref() == Some(namespace))
+        .filter(|(connection, job)| {
+            let is_first = first
+                .get(connection)
+                .is_some_and(|(_, first)| *first == place(job));
+            wanted.contains(connection) || !is_first
+        })
+        .map(|(_, job)| job.name_any())
+        .collect()
+}
+
+fn place(job: &Job) -> Place {
+    (job.namespace(), job.name_any())
+}
+
+fn is_backfill(job: &Job) -> bool {
+    job.labels().get(names::COMPONENT).map(String::as_str) == Some(Component::Backfill.as_str())
+}
+
+fn connection(job: &Job) -> Option<&str> {
+    let template = &job.spec.as_ref()?.template;
+    let labels = template.metadata.as_ref()?.labels.as_ref()?;
+    labels.get(names::CONNECTION).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn a_job(name: &str, component: &str, connection: &str, age: u32, done: bool) -> Arc<Job> {
+        let conditions = if done {
+            json!([{"type": "Complete", "status": "True"}])
+        } else {
+            json!([])
+        };
+        let job = json!({
+            "metadata": {
+                "name": name, "namespace": "n",
+                "creationTimestamp": format!("2026-01-01T00:00:{:02}Z", 59 - age),
+                "labels": {"app.kubernetes.io/component": component},
+            },
+            "spec": {"template": {"metadata": {"labels": {"wikiingest.dev/dumps-connection": connection}}}},
+            "status": {"conditions": conditions},
+        });
+        Arc::new(serde_json::from_value(job).unwrap())
+    }
+
+    #[test]
+    fn scheduled_runs_go_first_and_backfills_by_age() {
+        let old = a_job("old", "backfill", "0", 9, false);
+        let young = a_job("young", "backfill", "0", 1, false);
+        let other = a_job("other", "backfill", "1", 1, false);
+        let jobs = vec![young.clone(), old.clone(), other.clone()];
+        assert_eq!(held(&jobs, "n"), HashSet::from(["young".to_owned()]));
+        assert_eq!(held(&jobs, "elsewhere"), HashSet::new());
+        // A scheduled run takes the connection from all of them, until it is done.
+        let run = |done| a_job("run", "batch", "0", 0, done);
+        let with = |run| vec![young.clone(), old.clone(), other.clone(), run];
+        let both = HashSet::from(["young".to_owned(), "old".to_owned()]);
+        assert_eq!(held(&with(run(false)), "n"), both);
+        assert_eq!(
+            held(&with(run(true)), "n"),
+            HashSet::from(["young".to_owned()])
+        );
+        // One that is done makes room for the next.
+        let done = a_job("old", "backfill", "0", 9, true);
+        assert_eq!(held(&[young.clone(), done], "n"), HashSet::new());
+    }
+}

@@ -1,0 +1,306 @@
+//! Makes what is there what it has to be: server-side apply of what differs, removal of what is too much.
+
+use std::collections::HashSet;
+
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    core::GroupVersionKind,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    build::{Child, Children, Kind},
+    dereference::Found,
+    error::{Error, call},
+    names,
+    status::{job, schema},
+};
+
+/// What was done, for events.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Children that were made or changed: kind and name.
+    pub applied: Vec<String>,
+    /// Children that were removed.
+    pub pruned: Vec<String>,
+}
+
+/// Applies to one namespace, for one owner.
+pub struct Applier<'a> {
+    /// The API server.
+    pub client: &'a Client,
+    /// Where the children are.
+    pub namespace: &'a str,
+    /// Whose children they are.
+    pub uid: &'a str,
+    /// What is there.
+    pub found: &'a Found,
+    /// What was done so far.
+    pub done: Done,
+}
+
+impl Applier<'_> {
+    /// Applies all children, in an order in which none waits for a later one; whatever writes only once the schema is
+    /// ready. Backfills run on the connections that `may_run` grants.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn apply(
+        &mut self,
+        children: &Children,
+        held: &HashSet<String>,
+    ) -> Result<(), Error> {
+        self.one(&children.account, &self.found.accounts).await?;
+        self.one(&children.config, &self.found.config_maps).await?;
+        if let Some(migrate) = &children.migrate {
+            // Another version's may still be at work: never two at once.
+            if !schema::other_is_running(&migrate.name, &self.found.jobs) {
+                self.once(migrate).await?;
+            }
+        }
+        if !schema::is_ready(children.migrate.as_ref(), &self.found.jobs) {
+            return self.prune(children).await;
+        }
+        for child in &children.schedules {
+            self.one(child, &self.found.cron_jobs).await?;
+        }
+        for child in &children.streams {
+            self.one(child, &self.found.deployments).await?;
+        }
+        for child in &children.runs {
+            self.once(child).await?;
+        }
+        for lane in children.backfills.iter().flat_map(|plan| &plan.lanes) {
+            self.lane(&lane.job, held.contains(&lane.job.name)).await?;
+        }
+        self.prune(children).await
+    }
+
+    /// A child that may change.
+    async fn one<K: ResourceExt + Serialize>(
+        &mut self,
+        child: &Child,
+        live: &[K],
+    ) -> Result<(), Error> {
+        let live = live.iter().find(|live| live.name_any() == child.name);
+        let same = live.is_some_and(|live| {
+            serde_json::to_value(live).is_ok_and(|live| holds(&live, &child.object))
+        });
+        if same {
+            return Ok(());
+        }
+        self.patch(child).await
+    }
+
+    /// A Job: most of it cannot change once it is there.
+    async fn once(&mut self, child: &Child) -> Result<(), Error> {
+        match self.job(child) {
+            Some(_) => Ok(()),
+            None => self.patch(child).await,
+        }
+    }
+
+    /// A Job that is suspended and resumed.
+    async fn lane(&mut self, child: &Child, held: bool) -> Result<(), Error> {
+        let suspend = held || child.object["spec"]["suspend"] == json!(true);
+        let Some(live) = self.job(child) else {
+            let mut child = child.clone();
+            child.object["spec"]["suspend"] = suspend.into();
+            return self.patch(&child).await;
+        };
+        let is = live.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
+        if is == suspend || job::finished(live).is_some() {
+            return Ok(());
+        }
+        let api: Api<Job> = Api::namespaced(self.client.clone(), self.namespace);
+        let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
+        let params = PatchParams {
+            field_manager: Some(names::MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let what = format!(
+            "{} Job {}",
+            if suspend { "suspend" } else { "resume" },
+            child.name
+        );
+        call(what, api.patch(&child.name, &params, &patch)).await?;
+        self.done.applied.push(format!("Job {}", child.name));
+        Ok(())
+    }
+
+    fn job(&self, child: &Child) -> Option<&Job> {
+        let mut jobs = self.found.jobs.iter();
+        jobs.find(|job| job.name_any() == child.name)
+    }
+
+    async fn patch(&mut self, child: &Child) -> Result<(), Error> {
+        let (_, kind) = child.kind.names();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), self.namespace, &resource(child.kind));
+        let params = PatchParams::apply(names::MANAGER)
+            .force()
+            .validation_strict();
+        let what = format!("apply {kind} {}", child.name);
+        let patch = Patch::Apply(&child.object);
+        call(what, api.patch(&child.name, &params, &patch)).await?;
+        self.done.applied.push(format!("{kind} {}", child.name));
+        Ok(())
+    }
+
+    /// Removes children of this owner that are not wanted any more. A run that has begun finishes: its CronJob is only
+    /// suspended until then.
+    async fn prune(&mut self, children: &Children) -> Result<(), Error> {
+        let wanted: HashSet<(Kind, &str)> = wanted(children)
+            .map(|child| (child.kind, child.name.as_str()))
+            .collect();
+        for cron_job in &self.found.cron_jobs {
+            if self.is_surplus(cron_job, Kind::CronJob, &wanted) {
+                self.retire(cron_job).await?;
+            }
+        }
+        for deployment in &self.found.deployments {
+            if self.is_surplus(deployment, Kind::Deployment, &wanted) {
+                self.delete(Kind::Deployment, deployment).await?;
+            }
+        }
+        for job in &self.found.jobs {
+            let surplus = self.is_surplus(job, Kind::Job, &wanted);
+            // Runs that were asked for end by themselves and are removed by their own clock.
+            let expires = job.labels().get(names::COMPONENT).map(String::as_str) == Some("batch");
+            let schema = job.labels().get(names::COMPONENT).map(String::as_str) == Some("migrate");
+            if surplus && !expires && (!schema || job::finished(job).is_some()) {
+                self.delete(Kind::Job, job).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_surplus<K: ResourceExt>(
+        &self,
+        live: &K,
+        kind: Kind,
+        wanted: &HashSet<(Kind, &str)>,
+    ) -> bool {
+        let mut owners = live.owner_references().iter();
+        let ours = owners.any(|owner| owner.uid == self.uid);
+        ours && live.meta().deletion_timestamp.is_none()
+            && !wanted.contains(&(kind, live.name_any().as_str()))
+    }
+
+    async fn retire(&mut self, cron_job: &CronJob) -> Result<(), Error> {
+        let status = cron_job.status.as_ref();
+        let busy = status
+            .and_then(|status| status.active.as_ref())
+            .is_some_and(|active| !active.is_empty());
+        if !busy {
+            return self.delete(Kind::CronJob, cron_job).await;
+        }
+        if cron_job.spec.suspend == Some(true) {
+            return Ok(());
+        }
+        let api: Api<CronJob> = Api::namespaced(self.client.clone(), self.namespace);
+        let name = cron_job.name_any();
+        let patch = Patch::Merge(json!({"spec": {"suspend": true}}));
+        call(
+            format!("suspend CronJob {name}"),
+            api.patch(&name, &PatchParams::default(), &patch),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn delete<K: ResourceExt>(&mut self, kind: Kind, live: &K) -> Result<(), Error> {
+        let (_, kind_name) = kind.names();
+        let name = live.name_any();
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), self.namespace, &resource(kind));
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: live.uid(),
+            resource_version: None,
+        });
+        match call(
+            format!("delete {kind_name} {name}"),
+            api.delete(&name, &params),
+        )
+        .await
+        {
+            Err(Error::Api { source, .. }) if is_not_found(&source) => {}
+            other => drop(other?),
+        }
+        self.done.pruned.push(format!("{kind_name} {name}"));
+        Ok(())
+    }
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+fn wanted(children: &Children) -> impl Iterator<Item = &Child> {
+    let lanes = children.backfills.iter().flat_map(|plan| &plan.lanes);
+    (children.migrate.iter())
+        .chain(&children.schedules)
+        .chain(&children.runs)
+        .chain(&children.streams)
+        .chain(lanes.map(|lane| &lane.job))
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    let (api_version, kind) = kind.names();
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
+/// Whether an object has all that another one says, whatever else the API server and others have added.
+fn holds(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, wanted)| {
+            // The typed form leaves them out.
+            matches!(key.as_str(), "apiVersion" | "kind")
+                || live
+                    .get(key)
+                    .map_or(is_empty(wanted), |live| holds(live, wanted))
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len()
+                && live
+                    .iter()
+                    .zip(wanted)
+                    .all(|(live, wanted)| holds(live, wanted))
+        }
+        (live, wanted) => live == wanted,
+    }
+}
+
+/// The API server leaves out what is empty.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_empty),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_add_is_no_difference_and_what_they_change_is() {
+        let wanted = json!({"kind": "CronJob", "spec": {"suspend": false, "list": [{"a": 1}], "selector": {}}});
+        let live = json!({"spec": {"list": [{"a": 1, "default": "x"}], "added": 2}, "status": {}});
+        assert!(holds(&live, &wanted));
+        for changed in [
+            json!({"spec": {"suspend": true, "list": [{"a": 1}]}}),
+            json!({"spec": {"list": [{"a": 2}]}}),
+            json!({"spec": {"list": [{"a": 1}, {"b": 1}]}}),
+            json!({"spec": {}}),
+        ] {
+            assert!(!holds(&changed, &wanted), "{changed}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The workers' configuration files, in one ConfigMap. No secrets.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use wikiingest_crds::{
+    Source, SourceKind,
+    worker::{Limits, ResolveError, Window, WorkerConfig, resolve, resolve_stream},
+};
+
+use super::{Child, Context, Kind, backfill};
+use crate::names;
+
+/// A file each: its name, and what it says.
+pub(super) type Files = BTreeMap<String, String>;
+
+/// Where pods find the files.
+pub(super) const FOLDER: &str = "/etc/wikiingest";
+/// The file of `migrate`.
+pub(super) const MIGRATE: &str = "migrate.json";
+
+/// The file of a source's own worker.
+pub(super) fn file_of(source: &str) -> String {
+    format!("{source}.json")
+}
+
+pub(super) fn files(context: &Context<'_>) -> Result<Files, ResolveError> {
+    let spec = context.ingest.spec;
+    let mut files = Files::new();
+    for source in &spec.sources {
+        if source.kind().is_some_and(SourceKind::is_stream) {
+            let config = resolve_stream(spec, &source.name)?;
+            files.insert(file_of(&source.name), json!(config).to_string());
+            continue;
+        }
+        if let Some(lookback) = source.lookback() {
+            let config = batch(context, source, Window::Lookback { lookback })?;
+            files.insert(file_of(&source.name), json!(config).to_string());
+        }
+        for (name, window) in backfill::windows(context, source) {
+            let config = batch(context, source, window)?;
+            files.insert(name, json!(config).to_string());
+        }
+    }
+    if let Some(config) = migrate(context)? {
+        files.insert(MIGRATE.to_owned(), json!(config).to_string());
+    }
+    Ok(files)
+}
+
+/// Of the dumps host's connections a pod has one.
+fn batch(
+    context: &Context<'_>,
+    source: &Source,
+    window: Window,
+) -> Result<WorkerConfig, ResolveError> {
+    let mut config = resolve(context.ingest.spec, &source.name, window)?;
+    if source.base_url.is_none() {
+        config.limits = Limits {
+            connections: 1,
+            ..config.limits
+        };
+    }
+    // What is loaded when, a worker need not know.
+    config.source.schedule = None;
+    config.source.backfill = Vec::new();
+    Ok(config)
+}
+
+/// `migrate` looks at the sinks only, and is given all that are databases.
+fn migrate(context: &Context<'_>) -> Result<Option<WorkerConfig>, ResolveError> {
+    let spec = context.ingest.spec;
+    let databases = super::migrate::databases(spec);
+    let Some(source) = spec.sources.first().filter(|_| !databases.is_empty()) else {
+        return Ok(None);
+    };
+    let lookback = wikiingest_crds::Span::hours(1);
+    let mut config = batch(context, source, Window::Lookback { lookback })?;
+    config.sinks = databases;
+    Ok(Some(config))
+}
+
+pub(super) fn config_map(context: &Context<'_>, files: &Files) -> Child {
+    context.child(
+        Kind::ConfigMap,
+        names::of_ingest(context.ingest.name),
+        &names::labels(context.ingest.name, None),
+        json!({"data": files}),
+    )
+}

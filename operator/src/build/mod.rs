@@ -1,0 +1,166 @@
+//! What a resource's children have to be. Pure: asks no server and no clock.
+
+mod account;
+mod backfill;
+mod batch;
+mod config;
+mod connection;
+mod migrate;
+mod pod;
+mod stream;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use wikiingest_crds::worker::ResolveError;
+
+use crate::{
+    names,
+    settings::{Component, Settings},
+    validate::Validated,
+};
+
+pub use self::{
+    backfill::{Lane, Plan},
+    connection::Connection,
+};
+
+/// What kind of object a child is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `v1`
+    ServiceAccount,
+    /// `v1`
+    ConfigMap,
+    /// `batch/v1`
+    Job,
+    /// `batch/v1`
+    CronJob,
+    /// `apps/v1`
+    Deployment,
+}
+
+impl Kind {
+    /// Its API version and its name.
+    #[must_use]
+    pub fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::ServiceAccount => ("v1", "ServiceAccount"),
+            Self::ConfigMap => ("v1", "ConfigMap"),
+            Self::Job => ("batch/v1", "Job"),
+            Self::CronJob => ("batch/v1", "CronJob"),
+            Self::Deployment => ("apps/v1", "Deployment"),
+        }
+    }
+}
+
+/// An object that has to be there, as it is applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name, in the namespace of the resource.
+    pub name: String,
+    /// All of it that is ours.
+    pub object: Value,
+}
+
+/// All that has to be there.
+#[derive(Debug)]
+pub struct Children {
+    /// What the workers run as.
+    pub account: Child,
+    /// What the workers are told.
+    pub config: Child,
+    /// Brings the databases to the current schema; none where there are none.
+    pub migrate: Option<Child>,
+    /// One a scheduled source.
+    pub schedules: Vec<Child>,
+    /// Runs that were asked for, each a source's.
+    pub runs: Vec<Child>,
+    /// One a stream.
+    pub streams: Vec<Child>,
+    /// One a backfill.
+    pub backfills: Vec<Plan>,
+}
+
+/// What is built, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    ingest: Validated<'a>,
+    settings: &'a Settings,
+    /// The versions of the Secrets that the resource names.
+    secrets: &'a BTreeMap<String, String>,
+}
+
+/// Builds all children.
+///
+/// # Errors
+/// When a source has no configuration, which [`validate`](crate::validate::validate) rules out.
+pub fn build(
+    ingest: Validated<'_>,
+    settings: &Settings,
+    secrets: &BTreeMap<String, String>,
+) -> Result<Children, ResolveError> {
+    let context = Context {
+        ingest,
+        settings,
+        secrets,
+    };
+    let files = config::files(&context)?;
+    let backfills = backfill::plans(&context);
+    Ok(Children {
+        account: account::account(&context),
+        config: config::config_map(&context, &files),
+        migrate: migrate::job(&context, &files),
+        schedules: batch::schedules(&context),
+        runs: batch::runs(&context),
+        streams: stream::deployments(&context, &files),
+        backfills,
+    })
+}
+
+impl Context<'_> {
+    /// An object with metadata and `body`'s fields.
+    fn child(
+        &self,
+        kind: Kind,
+        name: String,
+        labels: &BTreeMap<String, String>,
+        body: Value,
+    ) -> Child {
+        let (api_version, kind_name) = kind.names();
+        let mut object = json!({
+            "apiVersion": api_version,
+            "kind": kind_name,
+            "metadata": {
+                "name": name,
+                "namespace": self.ingest.namespace,
+                "labels": labels,
+                "ownerReferences": [self.ingest.owner()],
+            },
+        });
+        merge(&mut object, body);
+        let applied = names::short_hash(&object.to_string());
+        object["metadata"]["annotations"][names::APPLIED] = applied.into();
+        Child { kind, name, object }
+    }
+
+    fn labels(&self, component: Component, source: &str) -> BTreeMap<String, String> {
+        let mut labels = names::labels(self.ingest.name, Some(component));
+        labels.insert(names::SOURCE.to_owned(), source.to_owned());
+        labels
+    }
+}
+
+/// Adds the fields of one object to another, level by level.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}

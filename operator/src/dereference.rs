@@ -1,0 +1,130 @@
+//! What is there: the Secrets that a resource names, and its children. Reads only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::{CronJob, Job},
+    core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt as _, api::ListParams, core::NamespaceResourceScope,
+};
+use serde::de::DeserializeOwned;
+use wikiingest_crds::{
+    WikiIngest, WikiIngestSpec,
+    worker::{SecretVar, secret_vars},
+};
+
+use crate::{
+    error::{Error, call},
+    names,
+};
+
+/// What is there.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The versions of the Secrets that there are.
+    pub secrets: BTreeMap<String, String>,
+    /// What is wrong with Secrets, in words; empty when every key that is needed is there.
+    pub unresolved: Vec<Unresolved>,
+    /// Children by kind.
+    pub accounts: Vec<ServiceAccount>,
+    /// Children by kind.
+    pub config_maps: Vec<ConfigMap>,
+    /// Children by kind.
+    pub cron_jobs: Vec<CronJob>,
+    /// Those of the resource itself, and those that its CronJobs made.
+    pub jobs: Vec<Job>,
+    /// Children by kind.
+    pub deployments: Vec<Deployment>,
+    /// The pods of all of them.
+    pub pods: Vec<Pod>,
+}
+
+/// A Secret or a key of one that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unresolved {
+    /// The Secret.
+    pub secret: String,
+    /// The key, where the Secret is there without it.
+    pub key: Option<String>,
+}
+
+/// What the sinks of a resource need of Secrets.
+#[must_use]
+pub fn secrets_of(spec: &WikiIngestSpec) -> Vec<SecretVar> {
+    spec.sinks.iter().flat_map(secret_vars).collect()
+}
+
+/// Looks at everything that the resource names or owns.
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn dereference(client: &Client, ingest: &WikiIngest) -> Result<Found, Error> {
+    let namespace = ingest.namespace().unwrap_or_default();
+    let labels = format!(
+        "{}={},{}={}",
+        names::INSTANCE,
+        names::instance(&ingest.name_any()),
+        names::MANAGED_BY,
+        names::MANAGER
+    );
+    let mut found = Found {
+        accounts: list(client, &namespace, &labels).await?,
+        config_maps: list(client, &namespace, &labels).await?,
+        cron_jobs: list(client, &namespace, &labels).await?,
+        jobs: list(client, &namespace, &labels).await?,
+        deployments: list(client, &namespace, &labels).await?,
+        pods: list(client, &namespace, &labels).await?,
+        ..Found::default()
+    };
+    secrets(client, &namespace, &ingest.spec, &mut found).await?;
+    Ok(found)
+}
+
+async fn list<K>(client: &Client, namespace: &str, labels: &str) -> Result<Vec<K>, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    let listing = ListParams::default().labels(labels);
+    let found = call(format!("list {}", K::plural(&())), api.list(&listing)).await?;
+    Ok(found.items)
+}
+
+/// The keys of each Secret are looked at, their values are not.
+async fn secrets(
+    client: &Client,
+    namespace: &str,
+    spec: &WikiIngestSpec,
+    found: &mut Found,
+) -> Result<(), Error> {
+    let needed = secrets_of(spec);
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let names: BTreeSet<&str> = needed.iter().map(|var| var.secret.as_str()).collect();
+    for name in names {
+        let Some(secret) = call(format!("read Secret {name}"), api.get_opt(name)).await? else {
+            found.unresolved.push(Unresolved {
+                secret: name.to_owned(),
+                key: None,
+            });
+            continue;
+        };
+        let version = secret.resource_version().unwrap_or_default();
+        found.secrets.insert(name.to_owned(), version);
+        let keys = secret.data.unwrap_or_default();
+        let lacking = needed
+            .iter()
+            .filter(|var| var.secret == name && !var.optional && !keys.contains_key(&var.key));
+        found.unresolved.extend(lacking.map(|var| Unresolved {
+            secret: name.to_owned(),
+            key: Some(var.key.clone()),
+        }));
+    }
+    found.unresolved.dedup();
+    Ok(())
+}

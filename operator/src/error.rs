@@ -1,0 +1,71 @@
+//! What can go wrong between the operator and the API server.
+
+use std::time::Duration;
+
+use wikiingest_crds::worker::ResolveError;
+
+/// A reconcile did not get to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server said no, or nothing that makes sense.
+    #[error("cannot {what}: {source}")]
+    Api {
+        /// What was asked for.
+        what: String,
+        /// What it said.
+        source: Box<kube::Error>,
+    },
+    /// The API server does not answer.
+    #[error("cannot {what}: no answer within {} s", .limit.as_secs())]
+    Timeout {
+        /// What was asked for.
+        what: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// A source has no configuration, although it was found to be valid.
+    #[error("cannot build the workers' configuration: {0}")]
+    Build(#[from] ResolveError),
+}
+
+impl Error {
+    /// A word for it, as a label of metrics and the reason of an event.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.code == 403 => "Forbidden",
+                kube::Error::Api(status) if status.code == 409 => "Conflict",
+                kube::Error::Api(status) if matches!(status.code, 400 | 422) => "Rejected",
+                kube::Error::Api(_) => "ApiError",
+                _ => "Unreachable",
+            },
+            Self::Timeout { .. } => "Timeout",
+            Self::Build(_) => "Build",
+        }
+    }
+}
+
+/// How long a call may take, retries of the client's own included.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Makes a call; `what` completes the sentence "cannot …".
+///
+/// # Errors
+/// When it fails, or takes too long.
+pub async fn call<T>(
+    what: impl Into<String>,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(LIMIT, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(Error::Api {
+            what: what.into(),
+            source: Box::new(source),
+        }),
+        Err(_) => Err(Error::Timeout {
+            what: what.into(),
+            limit: LIMIT,
+        }),
+    }
+}

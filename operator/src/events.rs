@@ -1,0 +1,149 @@
+//! What `kubectl describe` shows of a resource's life: an event at each turn, never twice for the same.
+
+use kube::{
+    Client, Resource as _,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use wikiingest_crds::{BackfillPhase, WikiIngest, WikiIngestStatus};
+
+use crate::{apply::Done, names};
+
+/// The most bytes of a note.
+const LONGEST: usize = 1000;
+
+/// A turn to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    warning: bool,
+    reason: &'static str,
+    note: String,
+}
+
+fn normal(reason: &'static str, note: impl Into<String>) -> Turn {
+    Turn {
+        warning: false,
+        reason,
+        note: note.into(),
+    }
+}
+
+fn warning(reason: &'static str, note: impl Into<String>) -> Turn {
+    Turn {
+        warning: true,
+        ..normal(reason, note)
+    }
+}
+
+/// The turns between two statuses, and what was done.
+#[must_use]
+pub fn turns(
+    before: Option<&WikiIngestStatus>,
+    after: &WikiIngestStatus,
+    done: &Done,
+) -> Vec<Turn> {
+    let mut turns = Vec::new();
+    if !done.applied.is_empty() {
+        turns.push(normal("Applied", done.applied.join(", ")));
+    }
+    if !done.pruned.is_empty() {
+        turns.push(normal("Pruned", done.pruned.join(", ")));
+    }
+    let ready = |status: &WikiIngestStatus| {
+        let condition = status.conditions.iter().find(|one| one.type_ == "Ready")?;
+        Some((
+            condition.status == "True",
+            condition.reason.clone(),
+            condition.message.clone(),
+        ))
+    };
+    let stalled = after.conditions.iter().any(|one| one.type_ == "Stalled");
+    let was = before.and_then(ready);
+    match ready(after) {
+        Some((true, ..)) if !was.as_ref().is_some_and(|was| was.0) => {
+            turns.push(normal("Ready", "everything is set up and running"));
+        }
+        Some((false, reason, message))
+            if stalled && was.map(|was| was.1) != Some(reason.clone()) =>
+        {
+            turns.push(warning("Stalled", format!("{reason}: {message}")));
+        }
+        _ => {}
+    }
+    for source in &after.sources {
+        let earlier =
+            before.and_then(|before| before.sources.iter().find(|one| one.name == source.name));
+        let run = source.last_run.as_ref();
+        if let Some(run) = run.filter(|run| {
+            earlier.and_then(|one| one.last_run.as_ref()?.job.as_ref()) != run.job.as_ref()
+        }) && let Some(message) = run.message.as_ref().filter(|_| run.exit_code != 2)
+        {
+            turns.push(warning(
+                "RunFailed",
+                format!("source {}: {message}", source.name),
+            ));
+        }
+    }
+    for backfill in &after.backfills {
+        let earlier = before.and_then(|before| {
+            let mut all = before.backfills.iter();
+            all.find(|one| one.source == backfill.source && one.name == backfill.name)
+        });
+        if earlier.map(|earlier| earlier.phase) == Some(backfill.phase) {
+            continue;
+        }
+        let what = format!("backfill {} of source {}", backfill.name, backfill.source);
+        match backfill.phase {
+            BackfillPhase::Running => turns.push(normal("BackfillStarted", what)),
+            BackfillPhase::Complete => turns.push(normal("BackfillCompleted", what)),
+            BackfillPhase::Failed => {
+                let why = backfill
+                    .message
+                    .as_deref()
+                    .unwrap_or("some parts could not be loaded");
+                turns.push(warning("BackfillFailed", format!("{what}: {why}")));
+            }
+            BackfillPhase::Pending | BackfillPhase::Suspended => {}
+        }
+    }
+    turns
+}
+
+/// Publishes turns. One that cannot be published is logged only.
+#[derive(Clone)]
+pub struct Publisher(Recorder);
+
+impl Publisher {
+    /// In the name of this operator.
+    #[must_use]
+    pub fn new(client: Client, instance: String) -> Self {
+        Self(Recorder::new(
+            client,
+            Reporter {
+                controller: names::MANAGER.to_owned(),
+                instance: Some(instance),
+            },
+        ))
+    }
+
+    /// Publishes turns of a resource.
+    pub async fn publish(&self, ingest: &WikiIngest, turns: Vec<Turn>) {
+        let regarding = ingest.object_ref(&());
+        for turn in turns {
+            let end = turn.note.floor_char_boundary(LONGEST);
+            let event = Event {
+                type_: if turn.warning {
+                    EventType::Warning
+                } else {
+                    EventType::Normal
+                },
+                reason: turn.reason.to_owned(),
+                note: Some(turn.note[..end].to_owned()),
+                action: "Reconcile".to_owned(),
+                secondary: None,
+            };
+            if let Err(error) = self.0.publish(&event, &regarding).await {
+                tracing::warn!(%error, reason = turn.reason, "Event not published");
+            }
+        }
+    }
+}

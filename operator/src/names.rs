@@ -1,0 +1,151 @@
+//! Names and labels of children.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::settings::Component;
+
+/// The field manager of everything that the operator applies.
+pub const MANAGER: &str = "wikiingest-operator";
+/// The field manager of status.
+pub const STATUS_MANAGER: &str = "wikiingest-operator/status";
+/// The value of `app.kubernetes.io/name`.
+const APP: &str = "wikiingest";
+
+/// The resource that a child belongs to.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// What the child does.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// Who looks after the child.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The source that a child is for.
+pub const SOURCE: &str = "wikiingest.dev/source";
+/// The backfill that a child is for.
+pub const BACKFILL: &str = "wikiingest.dev/backfill";
+/// Which of the cluster's connections to the dumps host a pod uses. Pods of one number keep each other off.
+pub const CONNECTION: &str = "wikiingest.dev/dumps-connection";
+/// The token of a run that was asked for.
+pub const RUN_NOW: &str = "wikiingest.dev/run-now";
+/// Leave the resource and its children as they are while this is "true".
+pub const PAUSED: &str = "wikiingest.dev/paused";
+/// The hash of what was applied.
+pub const APPLIED: &str = "wikiingest.dev/applied";
+/// The hash of what a stream worker was started with.
+pub const STARTED_WITH: &str = "wikiingest.dev/started-with";
+
+/// The longest name of a CronJob: its Jobs are given 11 characters more.
+const CRON_JOB: usize = 52;
+/// The longest name of anything else here, and the longest value of a label.
+const LABEL: usize = 63;
+
+/// The first eight digits of a hash.
+#[must_use]
+pub fn short_hash(text: &str) -> String {
+    hash(text).chars().take(8).collect()
+}
+
+/// A hash, in hex.
+#[must_use]
+pub fn hash(text: &str) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+/// The name of a CronJob or a Deployment: `RESOURCE-SOURCE`, with a hash where that is too long, or could be another
+/// resource's and another source's.
+#[must_use]
+pub fn of_source(ingest: &str, source: &str) -> String {
+    let plain = format!("{ingest}-{source}");
+    if plain.len() <= CRON_JOB && !source.contains('-') {
+        plain
+    } else {
+        hashed(&plain, &format!("{ingest}/{source}"), CRON_JOB)
+    }
+}
+
+/// The name of what a resource has one of.
+#[must_use]
+pub fn of_ingest(ingest: &str) -> String {
+    fitting(&format!("{ingest}-workers"), LABEL)
+}
+
+/// The name of a Job that is made once: whatever it is made from is in the hash.
+#[must_use]
+pub fn of_job(ingest: &str, task: &str, made_from: &str) -> String {
+    hashed(
+        &format!("{ingest}-{task}"),
+        &format!("{ingest}/{task}/{made_from}"),
+        LABEL,
+    )
+}
+
+fn hashed(plain: &str, whole: &str, limit: usize) -> String {
+    let kept: String = plain.chars().take(limit - 9).collect();
+    format!(
+        "{}-{}",
+        kept.trim_end_matches(['-', '.']),
+        short_hash(whole)
+    )
+}
+
+fn fitting(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        text.to_owned()
+    } else {
+        hashed(text, text, limit)
+    }
+}
+
+/// The value of [`INSTANCE`].
+#[must_use]
+pub fn instance(ingest: &str) -> String {
+    fitting(ingest, LABEL)
+}
+
+/// The labels of a child.
+#[must_use]
+pub fn labels(ingest: &str, component: Option<Component>) -> BTreeMap<String, String> {
+    let mut labels: BTreeMap<String, String> = [
+        ("app.kubernetes.io/name", APP.to_owned()),
+        ("app.kubernetes.io/part-of", APP.to_owned()),
+        (INSTANCE, instance(ingest)),
+        (MANAGED_BY, MANAGER.to_owned()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect();
+    if let Some(component) = component {
+        labels.insert(COMPONENT.to_owned(), component.as_str().to_owned());
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_readable_where_they_can_be_and_never_the_same() {
+        assert_eq!(of_source("wikimedia", "pageviews"), "wikimedia-pageviews");
+        // Both would be a-b-c.
+        assert_ne!(of_source("a-b", "c"), of_source("a", "b-c"));
+        let long = "x".repeat(253);
+        for name in [of_source(&long, "pageviews"), of_source(&long, "edits")] {
+            assert!(name.len() <= 52, "{name}");
+        }
+        assert_ne!(of_source(&long, "pageviews"), of_source(&long, "edits"));
+        assert!(of_job(&long, "migrate", "1").len() <= 63);
+        assert!(of_ingest(&long).len() <= 63);
+        assert!(instance(&long).len() <= 63);
+        assert_ne!(of_job("a", "migrate", "1"), of_job("a", "migrate", "2"));
+        // A cut never leaves a name that ends badly.
+        let dotted = format!("{}.{}", "x".repeat(42), "y".repeat(100));
+        assert!(of_source(&dotted, "s").starts_with(&format!("{}-", "x".repeat(42))));
+    }
+}

@@ -1,0 +1,57 @@
+//! What the operator was installed with.
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use serde_json::json;
+
+/// What holds for all resources.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The image of the workers, where a resource names none.
+    pub worker_image: String,
+    /// How many connections to Wikimedia's dumps host there may be from the whole cluster, 1 at least.
+    pub dumps_connections: u32,
+}
+
+impl Settings {
+    /// What a worker asks of its node where a resource says nothing. A batch worker holds about 45 MiB whatever the size
+    /// of the files, a stream worker 20 to 40; the limits leave room for lines and events out of the ordinary.
+    #[must_use]
+    pub fn resources(kind: Component) -> ResourceRequirements {
+        let (cpu, memory, limit) = match kind {
+            Component::Stream => ("50m", "64Mi", "192Mi"),
+            Component::Migrate => ("50m", "32Mi", "128Mi"),
+            Component::Batch | Component::Backfill => ("500m", "96Mi", "256Mi"),
+        };
+        serde_json::from_value(json!({
+            "requests": {"cpu": cpu, "memory": memory},
+            "limits": {"memory": limit},
+        }))
+        .unwrap_or_default()
+    }
+}
+
+/// What a child does, as its label says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// Scheduled runs, and those that were asked for.
+    Batch,
+    /// Runs over a past range.
+    Backfill,
+    /// The reading of a stream.
+    Stream,
+    /// The schema.
+    Migrate,
+}
+
+impl Component {
+    /// The value of the label `app.kubernetes.io/component`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Backfill => "backfill",
+            Self::Stream => "stream",
+            Self::Migrate => "migrate",
+        }
+    }
+}

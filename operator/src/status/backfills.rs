@@ -1,0 +1,132 @@
+//! How far each backfill is.
+
+use k8s_openapi::api::batch::v1::Job;
+use wikiingest_crds::{BackfillPhase, BackfillStatus, WikiIngest};
+
+use super::{
+    job::{self, LastWords},
+    schema,
+};
+use crate::{
+    build::{Children, Plan},
+    dereference::Found,
+};
+
+/// The status of each backfill that the resource has. One that is done stays done, whatever became of its Jobs.
+#[must_use]
+pub fn all(
+    ingest: &WikiIngest,
+    children: &Children,
+    found: &Found,
+    before: &[BackfillStatus],
+) -> Vec<BackfillStatus> {
+    let plans = children.backfills.iter();
+    plans
+        .map(|plan| {
+            let before = before
+                .iter()
+                .find(|status| status.source == plan.source && status.name == plan.name);
+            match before {
+                Some(done) if done.phase == BackfillPhase::Complete => done.clone(),
+                before => one(ingest, plan, found, before),
+            }
+        })
+        .collect()
+}
+
+fn one(
+    ingest: &WikiIngest,
+    plan: &Plan,
+    found: &Found,
+    before: Option<&BackfillStatus>,
+) -> BackfillStatus {
+    let jobs: Vec<&Job> = plan
+        .lanes
+        .iter()
+        .filter_map(|lane| schema::of(&lane.job.name, &found.jobs))
+        .collect();
+    let finished: Vec<_> = jobs.iter().filter_map(|job| job::finished(job)).collect();
+    let total = i64::from(plan.parts);
+    let completed = jobs.iter().map(|job| count(job, Indexes::Completed)).sum();
+    let failed: i64 = jobs.iter().map(|job| count(job, Indexes::Failed)).sum();
+    let all_ended = finished.len() == plan.lanes.len();
+    let phase = if all_ended && completed == total {
+        BackfillPhase::Complete
+    } else if all_ended {
+        BackfillPhase::Failed
+    } else if ingest.spec.suspend {
+        BackfillPhase::Suspended
+    } else if jobs.iter().any(|job| is_active(job)) || completed > 0 {
+        BackfillPhase::Running
+    } else {
+        BackfillPhase::Pending
+    };
+    let words = jobs
+        .iter()
+        .filter_map(|job| job::last_words(&found.pods, job::is_of(job)));
+    let trouble = words
+        .filter_map(|words| LastWords::trouble(&words))
+        .next_back();
+    let start = jobs
+        .iter()
+        .filter_map(|job| job.status.as_ref()?.start_time.as_ref())
+        .map(|time| time.0)
+        .min();
+    BackfillStatus {
+        source: plan.source.clone(),
+        name: plan.name.clone(),
+        phase,
+        completed,
+        failed,
+        total,
+        percent: i32::try_from(completed * 100 / total.max(1)).unwrap_or(100),
+        job: plan.lanes.first().map(|lane| lane.job.name.clone()),
+        start_time: before.and_then(|before| before.start_time).or(start),
+        completion_time: (phase == BackfillPhase::Complete)
+            .then(|| finished.iter().map(|finished| finished.at).max())
+            .flatten(),
+        message: trouble.filter(|_| failed > 0 || phase == BackfillPhase::Failed),
+    }
+}
+
+fn is_active(job: &Job) -> bool {
+    let status = job.status.as_ref();
+    status.and_then(|status| status.active).unwrap_or(0) > 0
+}
+
+#[derive(Clone, Copy)]
+enum Indexes {
+    Completed,
+    Failed,
+}
+
+/// Kubernetes writes them as ranges: `0,3-5,7`.
+fn count(job: &Job, which: Indexes) -> i64 {
+    let Some(status) = &job.status else { return 0 };
+    let text = match which {
+        Indexes::Completed => status.completed_indexes.as_deref(),
+        Indexes::Failed => status.failed_indexes.as_deref(),
+    };
+    let ranges = text.unwrap_or_default().split(',');
+    ranges.filter_map(length).sum()
+}
+
+fn length(range: &str) -> Option<i64> {
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let (first, last): (i64, i64) = (first.parse().ok()?, last.parse().ok()?);
+    Some(last - first + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_are_counted() {
+        let count = |text: &str| text.split(',').filter_map(length).sum::<i64>();
+        assert_eq!(count(""), 0);
+        assert_eq!(count("0"), 1);
+        assert_eq!(count("0,3-5,7"), 5);
+        assert_eq!(count("0-3652"), 3653);
+    }
+}

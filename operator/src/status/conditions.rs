@@ -1,0 +1,374 @@
+//! The conditions of a resource, as kstatus and people read them.
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{apps::v1::Deployment, core::v1::Pod},
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
+use kube::ResourceExt as _;
+use wikiingest_crds::{WikiIngest, WikiIngestStatus};
+
+use super::{
+    Outcome,
+    job::{self, LastWords},
+    schema,
+    sources::{is_for, is_success, is_terminal},
+};
+use crate::{
+    build::Children,
+    dereference::{Found, Unresolved},
+    names,
+    settings::Component,
+};
+
+/// The most bytes of a message.
+const LONGEST: usize = 1024;
+
+/// Something that is so, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    reason: &'static str,
+    message: String,
+    /// Nothing will change until a person does something.
+    terminal: bool,
+}
+
+fn wait(reason: &'static str, message: impl Into<String>) -> Finding {
+    Finding {
+        reason,
+        message: message.into(),
+        terminal: false,
+    }
+}
+
+fn stuck(reason: &'static str, message: impl Into<String>) -> Finding {
+    Finding {
+        terminal: true,
+        ..wait(reason, message)
+    }
+}
+
+/// The conditions that are being made.
+#[derive(Debug)]
+pub struct Conditions {
+    before: Vec<Condition>,
+    generation: Option<i64>,
+    now: Timestamp,
+    list: Vec<Condition>,
+}
+
+impl Conditions {
+    /// None yet.
+    #[must_use]
+    pub fn new(ingest: &WikiIngest, now: Timestamp) -> Self {
+        let status = ingest.status.as_ref();
+        Self {
+            before: status
+                .map(|status| status.conditions.clone())
+                .unwrap_or_default(),
+            generation: ingest.metadata.generation,
+            now,
+            list: Vec::new(),
+        }
+    }
+
+    /// All of them, Ready first.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Condition> {
+        let mut list = self.list;
+        let rank = |name: &str| match name {
+            "Ready" => 0,
+            "Reconciling" | "Stalled" => 1,
+            _ => 2,
+        };
+        list.sort_by_key(|condition| rank(&condition.type_));
+        list
+    }
+
+    fn put(&mut self, name: &str, holds: bool, reason: &str, message: &str) {
+        let status = if holds { "True" } else { "False" };
+        let before = self.before.iter().find(|before| before.type_ == name);
+        let since = before
+            .filter(|before| before.status == status)
+            .map_or(Time(self.now), |before| before.last_transition_time.clone());
+        let end = message.floor_char_boundary(LONGEST);
+        self.list.push(Condition {
+            type_: name.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: message[..end].to_owned(),
+            observed_generation: self.generation,
+            last_transition_time: since,
+        });
+    }
+
+    fn find(
+        &mut self,
+        name: &str,
+        finding: Option<Finding>,
+        reason: &str,
+        message: &str,
+    ) -> Option<Finding> {
+        match &finding {
+            None => self.put(name, true, reason, message),
+            Some(finding) => self.put(name, false, finding.reason, &finding.message),
+        }
+        finding
+    }
+
+    /// Tells how a resource stands after a reconcile.
+    pub fn tell(
+        &mut self,
+        ingest: &WikiIngest,
+        found: &Found,
+        outcome: &Outcome<'_>,
+        status: &WikiIngestStatus,
+    ) {
+        let trouble = match outcome {
+            Outcome::Invalid(problems) => {
+                let all: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                Some(stuck("InvalidSpec", all.join("; ")))
+            }
+            Outcome::Unresolved(missing) => {
+                let finding = Some(unresolved(missing));
+                self.find("SecretsResolved", finding, "", "")
+            }
+            Outcome::Failed(error) => Some(wait("ApplyFailed", error.to_string())),
+            Outcome::Applied(children) => self.of_children(ingest, found, children),
+        };
+        let trouble = self.of_runs(status).or(trouble);
+        if ingest.spec.suspend {
+            self.put(
+                "Suspended",
+                true,
+                "SpecSuspend",
+                "spec.suspend is set: nothing new is started",
+            );
+        }
+        self.ready(ingest, trouble);
+    }
+
+    fn ready(&mut self, ingest: &WikiIngest, trouble: Option<Finding>) {
+        match trouble {
+            None if ingest.spec.suspend => {
+                self.put(
+                    "Ready",
+                    true,
+                    "Suspended",
+                    "everything is set up, and suspended",
+                );
+            }
+            None => self.put("Ready", true, "Ready", "everything is set up and running"),
+            Some(finding) => {
+                let other = if finding.terminal {
+                    "Stalled"
+                } else {
+                    "Reconciling"
+                };
+                self.put("Ready", false, finding.reason, &finding.message);
+                self.put(other, true, finding.reason, &finding.message);
+            }
+        }
+    }
+
+    /// The first thing that is wrong.
+    fn of_children(
+        &mut self,
+        ingest: &WikiIngest,
+        found: &Found,
+        children: &Children,
+    ) -> Option<Finding> {
+        self.put(
+            "SecretsResolved",
+            true,
+            "Resolved",
+            "every Secret and key that the sinks name is there",
+        );
+        let schema = self.find(
+            "SchemaReady",
+            schema_trouble(found, children),
+            "Ready",
+            if children.migrate.is_some() {
+                "the databases are at the current schema"
+            } else {
+                "no sink has a schema"
+            },
+        );
+        if schema.is_some() {
+            return schema;
+        }
+        let schedules = format!(
+            "{} schedules are as the spec says",
+            children.schedules.len()
+        );
+        self.put("SchedulesSynced", true, "Synced", &schedules);
+        if children.streams.is_empty() || ingest.spec.suspend {
+            return None;
+        }
+        let stream = children.streams.iter().find_map(|child| {
+            let mut deployments = found.deployments.iter();
+            stream_trouble(
+                deployments.find(|live| live.name_any() == child.name),
+                &found.pods,
+            )
+        });
+        self.find(
+            "StreamAvailable",
+            stream,
+            "Available",
+            "the stream is read and written",
+        )
+    }
+
+    /// What the last runs came to; only what a person has to mend makes the resource not ready.
+    fn of_runs(&mut self, status: &WikiIngestStatus) -> Option<Finding> {
+        let runs: Vec<_> = status
+            .sources
+            .iter()
+            .filter_map(|source| Some((source, source.last_run.as_ref()?)))
+            .collect();
+        if runs.is_empty() {
+            return None;
+        }
+        let failed = runs.iter().find(|(_, run)| !is_success(run.exit_code));
+        let finding = failed.map(|(source, run)| {
+            let why = run.message.as_deref().unwrap_or("no reason is known");
+            let message = format!("source {}: {why}", source.name);
+            match run.exit_code {
+                64 => stuck("BadConfiguration", message),
+                77 => stuck("Refused", message),
+                _ => wait("RunFailed", message),
+            }
+        });
+        let finding = self.find(
+            "LastRunSucceeded",
+            finding,
+            "Succeeded",
+            "the last run of each source succeeded",
+        );
+        let missing: Vec<String> = runs
+            .iter()
+            .filter(|(source, _)| source.missing_count > Some(0))
+            .map(|(source, _)| {
+                let some = source.missing_units.join(", ");
+                format!(
+                    "source {}: {} files are missing: {some}",
+                    source.name,
+                    source.missing_count.unwrap_or(0)
+                )
+            })
+            .collect();
+        let gaps = (!missing.is_empty()).then(|| wait("FilesMissing", missing.join("; ")));
+        let _ = self.find(
+            "DataComplete",
+            gaps,
+            "Complete",
+            "no file inside the lookback is missing",
+        );
+        finding.filter(|finding| finding.terminal)
+    }
+}
+
+fn unresolved(missing: &[Unresolved]) -> Finding {
+    let all: Vec<_> = missing
+        .iter()
+        .map(|missing| match &missing.key {
+            None => format!("there is no Secret {}: create it", missing.secret),
+            Some(key) => format!("Secret {} has no key {key}: add it", missing.secret),
+        })
+        .collect();
+    let reason = if missing.iter().any(|missing| missing.key.is_none()) {
+        "SecretNotFound"
+    } else {
+        "KeyNotFound"
+    };
+    stuck(reason, all.join("; "))
+}
+
+fn schema_trouble(found: &Found, children: &Children) -> Option<Finding> {
+    let migrate = children.migrate.as_ref()?;
+    let job = schema::of(&migrate.name, &found.jobs);
+    let finished = job.and_then(job::finished);
+    if finished.is_some_and(|finished| finished.succeeded) {
+        return None;
+    }
+    let words = job.and_then(|job| job::last_words(&found.pods, job::is_of(job)));
+    let why = words.as_ref().and_then(LastWords::trouble);
+    if finished.is_some() {
+        let why =
+            why.unwrap_or_else(|| "the databases could not be brought to the schema".to_owned());
+        let message = format!(
+            "Job {}: {why}; when that is mended, delete the Job",
+            migrate.name
+        );
+        return Some(stuck("MigrationFailed", message));
+    }
+    let blocked = job.and_then(|job| waiting(&found.pods, job::is_of(job)));
+    let message = blocked
+        .or(why)
+        .map_or(String::new(), |why| format!(": {why}"));
+    Some(wait(
+        "Migrating",
+        format!("the databases are being brought to the schema{message}"),
+    ))
+}
+
+fn stream_trouble(deployment: Option<&Deployment>, pods: &[Pod]) -> Option<Finding> {
+    let Some(deployment) = deployment else {
+        return Some(wait("StreamStarting", "the stream worker is being started"));
+    };
+    let status = deployment.status.clone().unwrap_or_default();
+    let current = status.observed_generation >= deployment.metadata.generation;
+    if current && status.ready_replicas >= Some(1) && status.updated_replicas >= Some(1) {
+        return None;
+    }
+    let source = deployment
+        .labels()
+        .get(names::SOURCE)
+        .cloned()
+        .unwrap_or_default();
+    let of_stream = |pod: &Pod| is_for(pod, &source, Component::Stream);
+    let words = job::last_words(pods, of_stream);
+    let why = words.as_ref().and_then(LastWords::trouble);
+    let message = |why: &str| format!("source {source}: {why}");
+    if let (Some(words), Some(why)) = (&words, &why)
+        && is_terminal(words.exit_code)
+    {
+        return Some(stuck("StreamRefused", message(why)));
+    }
+    if let Some(why) = waiting(pods, of_stream).or(why) {
+        return Some(wait("StreamUnavailable", message(&why)));
+    }
+    Some(wait(
+        "StreamStarting",
+        message("the worker is starting, or catching up"),
+    ))
+}
+
+/// Why a container does not start, where its node says so.
+fn waiting(pods: &[Pod], is_of: impl Fn(&Pod) -> bool) -> Option<String> {
+    pods.iter().filter(|pod| is_of(pod)).find_map(|pod| {
+        let status = pod.status.as_ref()?;
+        let unschedulable = status
+            .conditions
+            .iter()
+            .flatten()
+            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+        if let Some(condition) = unschedulable {
+            return condition.message.clone();
+        }
+        let state = status
+            .container_statuses
+            .as_ref()?
+            .first()?
+            .state
+            .as_ref()?;
+        let waiting = state.waiting.as_ref()?;
+        let reason = waiting.reason.clone().unwrap_or_default();
+        let ordinary = matches!(
+            reason.as_str(),
+            "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff"
+        );
+        (!ordinary).then(|| format!("{reason}: {}", waiting.message.clone().unwrap_or_default()))
+    })
+}

@@ -1,0 +1,192 @@
+//! How each source stands.
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use wikiingest_crds::{
+    LastRun, Source, SourceKind, SourceStatus, StreamStatus, WikiIngest, WindowStatus,
+    worker::{ExitCode, Report},
+};
+
+use super::job::{self, Finished, LastWords};
+use crate::{dereference::Found, names, settings::Component};
+
+/// Units that are named when there are many.
+const NAMED: usize = 8;
+
+/// The status of each source that the resource has.
+#[must_use]
+pub fn all(
+    ingest: &WikiIngest,
+    found: &Found,
+    before: &[SourceStatus],
+    now: Timestamp,
+) -> Vec<SourceStatus> {
+    let sources = ingest.spec.sources.iter();
+    sources
+        .map(|source| {
+            let before = before.iter().find(|status| status.name == source.name);
+            one(ingest, source, found, before, now)
+        })
+        .collect()
+}
+
+fn one(
+    ingest: &WikiIngest,
+    source: &Source,
+    found: &Found,
+    before: Option<&SourceStatus>,
+    now: Timestamp,
+) -> SourceStatus {
+    let mut status = before.cloned().unwrap_or_default();
+    status.name.clone_from(&source.name);
+    status.kind = source.kind().map_or("", SourceKind::name).to_owned();
+    status.next_run_time = source
+        .schedule
+        .as_ref()
+        .filter(|_| !ingest.spec.suspend)
+        .and_then(|schedule| schedule.next_after(now).ok());
+    for (job, finished) in new_runs(source, found, status.last_run.as_ref()) {
+        let words = job::last_words(&found.pods, job::is_of(job));
+        ran(&mut status, job, finished, words.as_ref());
+    }
+    status.stream = source
+        .kind()
+        .is_some_and(SourceKind::is_stream)
+        .then(|| stream(ingest, source, found));
+    status
+}
+
+/// Runs that ended after the last one that is told of, in their order.
+fn new_runs<'a>(
+    source: &Source,
+    found: &'a Found,
+    last: Option<&LastRun>,
+) -> Vec<(&'a Job, Finished)> {
+    let since = last.and_then(|last| last.finish_time);
+    let is_known = |job: &Job, finished: &Finished| {
+        Some(finished.at) < since
+            || (Some(finished.at) == since
+                && last.and_then(|last| last.job.as_ref()) >= Some(&job.name_any()))
+    };
+    let mut runs: Vec<_> = found
+        .jobs
+        .iter()
+        .filter(|job| is_for(*job, &source.name, Component::Batch))
+        .filter_map(|job| Some((job, job::finished(job)?)))
+        .filter(|(job, finished)| !is_known(job, finished))
+        .collect();
+    runs.sort_by_key(|(job, finished)| (finished.at, job.name_any()));
+    runs
+}
+
+/// Whether an object is for a source.
+pub(super) fn is_for(object: &impl kube::ResourceExt, source: &str, component: Component) -> bool {
+    let labels = object.labels();
+    labels.get(names::SOURCE).map(String::as_str) == Some(source)
+        && labels.get(names::COMPONENT).map(String::as_str) == Some(component.as_str())
+}
+
+fn ran(status: &mut SourceStatus, job: &Job, finished: Finished, words: Option<&LastWords>) {
+    let report = words.and_then(LastWords::report);
+    let mut run = report.as_ref().map(of_report).unwrap_or_default();
+    run.job = Some(job.name_any());
+    run.finish_time = Some(finished.at);
+    run.exit_code = words.map_or(i32::from(!finished.succeeded), |words| words.exit_code);
+    run.message = words.and_then(LastWords::trouble).or_else(|| {
+        (!finished.succeeded).then(|| "the run did not end in time, or its pod is gone".to_owned())
+    });
+    if let Some(report) = &report {
+        *status.rows.get_or_insert(0) += report.rows;
+        *status.rejected.get_or_insert(0) += report.rejected;
+        status.missing_count = Some(i64::from(report.missing_count));
+        status.missing_units = report.missing.iter().take(NAMED).cloned().collect();
+        if let Some(through) = report.through {
+            status.loaded_through = Some(through);
+            status.lag_seconds = Some(finished.at.duration_since(through).as_secs());
+        }
+    }
+    if is_success(run.exit_code) {
+        status.last_success_time = Some(finished.at);
+    }
+    status.last_run = Some(run);
+}
+
+/// What is not published yet is no failure of the run.
+#[must_use]
+pub fn is_success(exit_code: i32) -> bool {
+    [ExitCode::Done, ExitCode::UnitsMissing]
+        .iter()
+        .any(|exit| i32::from(exit.code()) == exit_code)
+}
+
+/// Whether only a person can mend what a worker ended with.
+#[must_use]
+pub fn is_terminal(exit_code: i32) -> bool {
+    [ExitCode::BadConfig, ExitCode::Refused]
+        .iter()
+        .any(|exit| i32::from(exit.code()) == exit_code)
+}
+
+fn of_report(report: &Report) -> LastRun {
+    LastRun {
+        window: Some(WindowStatus {
+            from: report.window.from,
+            to: report.window.to,
+        }),
+        loaded: i64::from(report.loaded),
+        skipped: i64::from(report.skipped),
+        missing: i64::from(report.missing_count),
+        failed: i64::from(report.failed_count),
+        rows: report.rows,
+        rejected: report.rejected,
+        bytes: i64::try_from(report.bytes).unwrap_or(i64::MAX),
+        seconds: report.seconds,
+        ..LastRun::default()
+    }
+}
+
+fn stream(ingest: &WikiIngest, source: &Source, found: &Found) -> StreamStatus {
+    let name = names::of_source(&ingest.name_any(), &source.name);
+    let mut deployments = found.deployments.iter();
+    let deployment = deployments.find(|deployment| deployment.name_any() == name);
+    let ready = deployment
+        .and_then(|deployment| deployment.status.as_ref()?.ready_replicas)
+        .unwrap_or(0);
+    StreamStatus {
+        deployment: name,
+        ready,
+        desired: i32::from(!ingest.spec.suspend),
+    }
+}
+
+/// The sources that something is wrong with.
+#[must_use]
+pub fn with_trouble<'a>(ingest: &WikiIngest, statuses: &'a [SourceStatus]) -> Vec<&'a str> {
+    let suspended = ingest.spec.suspend;
+    let has_trouble = |status: &&SourceStatus| {
+        let failed = status
+            .last_run
+            .as_ref()
+            .is_some_and(|run| !is_success(run.exit_code));
+        let stream = status.stream.as_ref();
+        failed || (!suspended && stream.is_some_and(|stream| stream.ready < stream.desired))
+    };
+    let troubled = statuses.iter().filter(has_trouble);
+    troubled.map(|status| status.name.as_str()).collect()
+}
+
+/// That of the scheduled source furthest behind; none until each has loaded something.
+#[must_use]
+pub fn loaded_through(ingest: &WikiIngest, statuses: &[SourceStatus]) -> Option<Timestamp> {
+    let scheduled = ingest
+        .spec
+        .sources
+        .iter()
+        .filter(|source| source.schedule.is_some());
+    let through = scheduled.map(|source| {
+        let status = statuses.iter().find(|status| status.name == source.name)?;
+        status.loaded_through
+    });
+    through.collect::<Option<Vec<_>>>()?.into_iter().min()
+}

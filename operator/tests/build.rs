@@ -1,0 +1,154 @@
+//! What a corpus of resources becomes, as YAML that was read by people.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+use wikiingest_crds::WikiIngest;
+use wikiingest_operator::{
+    build::{Child, Children, build},
+    settings::Settings,
+    validate::validate,
+};
+
+fn read(name: &str) -> WikiIngest {
+    let path = Path::new("tests/corpus").join(format!("{name}.yaml"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut ingest: WikiIngest = serde_saphyr::from_str(&text).unwrap();
+    ingest.metadata.namespace = Some("analytics".to_owned());
+    ingest.metadata.uid = Some("00000000-0000-4000-8000-000000000001".to_owned());
+    ingest
+}
+
+fn children_of(ingest: &WikiIngest, secrets: &[(&str, &str)]) -> Children {
+    let settings = Settings {
+        worker_image: "wikiingest/workers:0.1.0".to_owned(),
+        dumps_connections: 2,
+    };
+    let secrets = secrets
+        .iter()
+        .map(|(name, version)| ((*name).to_owned(), (*version).to_owned()))
+        .collect();
+    build(validate(ingest).unwrap(), &settings, &secrets).unwrap()
+}
+
+fn all(children: &Children) -> Vec<&Child> {
+    let lanes = children.backfills.iter().flat_map(|plan| &plan.lanes);
+    [&children.account, &children.config]
+        .into_iter()
+        .chain(&children.migrate)
+        .chain(&children.schedules)
+        .chain(&children.runs)
+        .chain(&children.streams)
+        .chain(lanes.map(|lane| &lane.job))
+        .collect()
+}
+
+fn as_yaml(children: &Children) -> String {
+    let mut text = String::new();
+    for child in all(children) {
+        let yaml = serde_saphyr::to_string(&child.object).unwrap();
+        writeln!(text, "---\n{yaml}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_corpus_becomes_what_it_became() {
+    for name in ["whole", "smallest", "mirror"] {
+        let children = children_of(
+            &read(name),
+            &[("singlestore", "7"), ("singlestore-ca", "8")],
+        );
+        insta::assert_snapshot!(name, as_yaml(&children));
+    }
+}
+
+#[test]
+fn the_same_resource_becomes_the_same_children() {
+    let ingest = read("whole");
+    let once = as_yaml(&children_of(&ingest, &[]));
+    assert_eq!(once, as_yaml(&children_of(&ingest, &[])));
+}
+
+#[test]
+fn a_rotated_secret_moves_the_stream_and_the_schema_and_nothing_else() {
+    let mut ingest = read("whole");
+    ingest.spec.sources[2].sinks = vec!["warehouse".to_owned()];
+    let names = |version: &str| -> BTreeMap<String, String> {
+        let children = children_of(&ingest, &[("singlestore", version)]);
+        let objects = all(&children);
+        objects
+            .iter()
+            .map(|child| {
+                (
+                    format!("{:?} {}", child.kind, child.name),
+                    child.object.to_string(),
+                )
+            })
+            .collect()
+    };
+    let (before, after) = (names("1"), names("2"));
+    let changed: Vec<_> = after
+        .iter()
+        .filter(|(name, object)| before.get(*name) != Some(object))
+        .map(|(name, _)| {
+            name.split('-').next().unwrap().to_owned() + name.split('-').nth(1).unwrap()
+        })
+        .collect();
+    assert_eq!(
+        changed,
+        ["Deployment wikimediaedits", "Job wikimediamigrate"]
+    );
+}
+
+#[test]
+fn lanes_are_all_of_a_backfill_each_with_a_connection_of_its_own() {
+    let children = children_of(&read("whole"), &[]);
+    let plan = &children.backfills[0];
+    assert_eq!((plan.parts, plan.lanes.len()), (366, 2));
+    let connections: Vec<_> = plan.lanes.iter().map(|lane| lane.connection).collect();
+    assert_ne!(connections[0], connections[1]);
+    let completions: i64 = plan
+        .lanes
+        .iter()
+        .map(|lane| lane.job.object["spec"]["completions"].as_i64().unwrap())
+        .sum();
+    assert_eq!(completions, 366);
+    let window = |lane: usize| {
+        let file = children.config.object["data"][format!("pageviews.y2024.{lane}.json")]
+            .as_str()
+            .unwrap();
+        let config: serde_json::Value = serde_json::from_str(file).unwrap();
+        config["window"].clone()
+    };
+    assert_eq!(window(0)["from"], "2024-01-01T00:00:00Z");
+    assert_eq!(window(0)["to"], window(1)["from"]);
+    assert_eq!(window(1)["to"], "2025-01-01T00:00:00Z");
+    // At a mirror there is one lane, as wide as it was asked for; a short range is cut into hours.
+    let mirror = children_of(&read("mirror"), &[]);
+    let widths: Vec<_> = mirror
+        .backfills
+        .iter()
+        .map(|plan| {
+            (
+                plan.lanes.len(),
+                plan.parts,
+                plan.lanes[0].job.object["spec"]["parallelism"]
+                    .as_i64()
+                    .unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(widths, [(1, 3653, 8), (1, 6, 1)]);
+}
+
+#[test]
+fn no_secret_is_in_what_is_built_but_by_reference() {
+    let text = as_yaml(&children_of(&read("whole"), &[("singlestore", "7")]));
+    assert!(text.contains("secretKeyRef"));
+    assert!(text.contains("automountServiceAccountToken: false"));
+    assert!(!text.contains("serviceAccountToken:"));
+    for forbidden in ["hostPath", "privileged", "hostNetwork", "hostPID"] {
+        assert!(!text.contains(forbidden), "{forbidden}");
+    }
+}
