@@ -117,7 +117,8 @@ impl S3 {
     }
 }
 
-fn identity() -> String {
+/// Who is let in, as the server reads it.
+pub(crate) fn identity() -> String {
     json!({"identities": [{
         "name": "e2e",
         "credentials": [{"accessKey": ACCESS_KEY_ID, "secretKey": SECRET_ACCESS_KEY}],
