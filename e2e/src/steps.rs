@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use crate::cluster;
 use crate::error::{Error, Result};
 use crate::install::{self, Python};
 use crate::process::{Guard, capture, line};
@@ -27,7 +28,7 @@ pub(crate) struct Options {
     /// Say what the steps are and run none
     #[arg(long)]
     list: bool,
-    /// What the tests of the steps `unit` and `servers` are told, such as a part of a test's name
+    /// What the tests of the steps `unit`, `servers` and `cluster` are told, such as a part of a test's name
     #[arg(last = true, value_name = "TEST ARGS")]
     tests: Vec<String>,
 }
@@ -43,6 +44,8 @@ enum Step {
     Unit,
     /// Suites against MariaDB, an S3 server and a stand-in for the dumps host
     Servers,
+    /// The suite on a real Kubernetes, which is brought up by kind and stays up
+    Cluster,
     /// The documentation builds without a warning
     Doc,
     /// Licences, banned crates and sources
@@ -195,6 +198,7 @@ impl Step {
             ),
             Self::Unit => stream(workspace.cargo(&["test", "--workspace", "--"]).args(tests)),
             Self::Servers => servers(workspace, tests),
+            Self::Cluster => on_cluster(workspace, tests),
             Self::Doc => stream(
                 workspace
                     .cargo(&["doc", "--workspace", "--no-deps"])
@@ -245,6 +249,15 @@ fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
         .args(tests)
         .envs(environment(&mariadb, &s3, &python, &spark));
     stream(&mut suites)
+}
+
+/// Brings the cluster up, fills it with the images, and starts its suite.
+fn on_cluster(workspace: &Workspace, tests: &[String]) -> Result<()> {
+    install::debian(install::FOR_TESTS)?;
+    cluster::make_images(cluster::ImageOptions::default())?;
+    let suite = ["test", "--workspace", "--no-fail-fast", "--test", "cluster"];
+    let features = ["--features", "wikiingest-e2e/cluster", "--"];
+    stream(workspace.cargo(&suite).args(features).args(tests))
 }
 
 /// What the suites are told.

@@ -39,7 +39,11 @@ impl Docker {
     /// Whether it answers.
     pub(crate) fn answers(&self) -> bool {
         find("docker").is_some()
-            && capture(self.client().args(["version", "--format", "{{.Server.Version}}"])).is_ok()
+            && capture(
+                self.client()
+                    .args(["version", "--format", "{{.Server.Version}}"]),
+            )
+            .is_ok()
     }
 
     /// Its address, if the client does not find it by itself.

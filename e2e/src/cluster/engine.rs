@@ -45,7 +45,10 @@ pub(crate) fn find_or_start(home: &Home) -> Result<Docker> {
 
 fn start(home: &Home) -> Result<Docker> {
     let docker = Docker::ours(&home.path("docker.sock"));
-    say!("starting a Docker engine on {}", home.path("data").display());
+    say!(
+        "starting a Docker engine on {}",
+        home.path("data").display()
+    );
     forget_dead(home)?;
     let log = home.path("dockerd.log");
     let output = File::create(&log).doing_to("creating", &log)?;
@@ -57,8 +60,14 @@ fn start(home: &Home) -> Result<Docker> {
         .arg(format!("--data-root={}", home.path("data").display()))
         .arg(format!("--exec-root={}", home.path("exec").display()))
         .arg(format!("--pidfile={}", pid_file(home).display()))
-        .arg(format!("--host=unix://{}", home.path("docker.sock").display()))
-        .args(["--storage-driver=overlay2", "--exec-opt=native.cgroupdriver=cgroupfs"])
+        .arg(format!(
+            "--host=unix://{}",
+            home.path("docker.sock").display()
+        ))
+        .args([
+            "--storage-driver=overlay2",
+            "--exec-opt=native.cgroupdriver=cgroupfs",
+        ])
         // See runc-wrap.
         .args(["--oom-score-adjust=0", "--default-runtime=wrap"])
         .arg(format!("--add-runtime=wrap={}", wrap.display()))

@@ -62,8 +62,17 @@ pub(crate) fn make(home: &Home, docker: &Docker, release: bool) -> Result<()> {
     }
     load(home, docker)?;
     // What a tag was taken from; the filter keeps other people's images.
-    docker.ask(&["image", "prune", "--force", "--filter", &format!("label={LABEL}")])?;
-    say!("the images are in the cluster ({:.1} s)", started.elapsed().as_secs_f64());
+    docker.ask(&[
+        "image",
+        "prune",
+        "--force",
+        "--filter",
+        &format!("label={LABEL}"),
+    ])?;
+    say!(
+        "the images are in the cluster ({:.1} s)",
+        started.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -175,7 +184,11 @@ impl Image {
             .arg(&dockerfile)
             .arg(context.path());
         capture(&mut client)?;
-        say!("  built {} ({:.1} s)", self.tag, started.elapsed().as_secs_f64());
+        say!(
+            "  built {} ({:.1} s)",
+            self.tag,
+            started.elapsed().as_secs_f64()
+        );
         Ok(())
     }
 

@@ -55,7 +55,11 @@ pub(crate) fn load(home: &Home, docker: &Docker, images: &[&str]) -> Result<()> 
 
 fn exists(home: &Home, docker: &Docker) -> Result<bool> {
     let bin = binaries::dir(home)?;
-    let clusters = capture(docker.program(bin.join("kind"), &bin).args(["get", "clusters", "-q"]))?;
+    let clusters = capture(
+        docker
+            .program(bin.join("kind"), &bin)
+            .args(["get", "clusters", "-q"]),
+    )?;
     Ok(clusters.lines().any(|name| name == NAME))
 }
 
@@ -80,9 +84,7 @@ fn recovered(home: &Home, docker: &Docker) -> bool {
     // It fails for a node that runs; a paused one is what a test of faults may leave.
     let _ = docker.ask(&["unpause", NODE]);
     let started = docker.ask(&["start", NODE]);
-    started.is_ok()
-        && export(home, docker).is_ok()
-        && until(COMES_BACK, || ready(home)).is_ok()
+    started.is_ok() && export(home, docker).is_ok() && until(COMES_BACK, || ready(home)).is_ok()
 }
 
 /// Its kubeconfig may have been deleted.

@@ -21,7 +21,7 @@ use clap::{Args, Subcommand};
 
 pub use home::{Home, NAME};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::install::{self, Program};
 use crate::say::say;
 use crate::steps::Workspace;
@@ -39,7 +39,7 @@ pub(crate) enum Action {
 }
 
 /// How images are made.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct ImageOptions {
     /// Package binaries of the release profile
     #[arg(long)]
@@ -94,6 +94,20 @@ fn down() -> Result<()> {
     engine::stop_ours(&home)?;
     say!("the cluster {NAME} is down");
     Ok(())
+}
+
+/// Where the cluster is kept, if it is up.
+///
+/// # Errors
+/// If it is not; what to run is said.
+pub fn ready() -> Result<Home> {
+    let home = Home::find()?;
+    kind::ready(&home).map_err(|error| {
+        Error::other(format!(
+            "the test cluster is not up: run `cargo e2e images`, which brings it up and fills it\n{error}"
+        ))
+    })?;
+    Ok(home)
 }
 
 const fn program(name: &'static str, package: &'static str) -> Program {

@@ -14,7 +14,8 @@ use crate::say::say;
 use crate::steps::stream;
 
 /// What the release of kind that we pin was made for.
-const PUBLISHED: &str = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
+const PUBLISHED: &str =
+    "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5";
 
 /// An image, and the configuration of the cluster that fits it.
 #[derive(Debug)]

@@ -19,8 +19,12 @@ pub(crate) fn show() -> Result<()> {
         .host()
         .map_or("found here".to_owned(), |host| format!("ours, {host}"));
     say!("engine      Docker {version}, {whose}");
-    let Ok(node) = docker.ask(&["inspect", "--format", "{{.State.Status}} {{.Config.Image}}", NODE])
-    else {
+    let Ok(node) = docker.ask(&[
+        "inspect",
+        "--format",
+        "{{.State.Status}} {{.Config.Image}}",
+        NODE,
+    ]) else {
         say!("node        none");
         return Err(missing(&format!("there is no cluster {NAME}")));
     };
