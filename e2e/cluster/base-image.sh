@@ -4,7 +4,7 @@
 set -euo pipefail
 WORK=$1 TAG=$2 PACKAGES=$3
 export PATH=/usr/sbin:/sbin:$PATH
-# What the packages' own scripts would do: trusted certificates, and a user like that of the public base.
+# What the packages' own scripts would do, which do not run here: trusted certificates, and a user like that of the public base.
 cat >"$WORK/finish" <<'EOF'
 #!/bin/sh
 set -e
@@ -17,6 +17,6 @@ printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:
 printf 'root:x:0:\nnonroot:x:65532:\n' >"$1/etc/group"
 EOF
 chmod +x "$WORK/finish"
-mmdebstrap -q --variant=extract --include="$PACKAGES" --customize-hook="$WORK/finish" \
+mmdebstrap -q --variant=extract --include="$PACKAGES" --extract-hook="$WORK/finish" \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' bookworm "$WORK/tree.tar"
 docker import --change 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' "$WORK/tree.tar" "$TAG" >/dev/null

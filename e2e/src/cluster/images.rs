@@ -40,7 +40,7 @@ struct Item {
 }
 
 enum From {
-    /// A binary, without its debug info.
+    /// A binary, without its symbols: those of the dev profile are most of it.
     Binary(PathBuf),
     /// A file or a folder as it is.
     Copy(PathBuf),
@@ -239,7 +239,7 @@ impl Item {
             }
             From::Binary(path) if find("strip").is_some() => {
                 let mut strip = Command::new("strip");
-                capture(strip.args(["--strip-debug", "-o"]).arg(&to).arg(path)).map(drop)
+                capture(strip.args(["-o"]).arg(&to).arg(path)).map(drop)
             }
             From::Binary(path) | From::Copy(path) => {
                 capture(Command::new("cp").arg("-R").arg(path).arg(&to)).map(drop)
