@@ -184,6 +184,7 @@ fn everything() -> Result<()> {
     install::python(&e2e.join("requirements-spark.txt"))?;
     install::python(&e2e.join("requirements-peers.txt"))?;
     install::cargo_deny()?;
+    cluster::install()?;
     say!("all there");
     Ok(())
 }

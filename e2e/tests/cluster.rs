@@ -28,8 +28,7 @@ fn a_worker_in_a_pod_loads_hours_into_servers_in_pods() {
     let replay = namespace
         .replay(Content::Dump(&dump), &[])
         .expect("the stand-in starts");
-    let mariadb = namespace.mariadb().expect("MariaDB starts");
-    let s3 = namespace.s3().expect("the S3 server starts");
+    let (mariadb, s3) = namespace.stores().expect("the stores start");
     let config = Config::pageviews(ReplayPod::BASE_URL, Hour(5), Hour(7))
         .sink("warehouse", mariadb.sink(), mariadb.warehouse.secrets())
         .sink("lake", s3.sink(), s3.lake.secrets());

@@ -64,10 +64,7 @@ fn start(home: &Home) -> Result<Docker> {
             "--host=unix://{}",
             home.path("docker.sock").display()
         ))
-        .args([
-            "--storage-driver=overlay2",
-            "--exec-opt=native.cgroupdriver=cgroupfs",
-        ])
+        .arg("--exec-opt=native.cgroupdriver=cgroupfs")
         // See runc-wrap.
         .args(["--oom-score-adjust=0", "--default-runtime=wrap"])
         .arg(format!("--add-runtime=wrap={}", wrap.display()))

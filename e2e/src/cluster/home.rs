@@ -14,7 +14,7 @@ use crate::scratch;
 pub const NAME: &str = "wikiingest";
 
 /// The container that is its one node.
-pub(crate) const NODE: &str = "wikiingest-control-plane";
+pub const NODE: &str = "wikiingest-control-plane";
 
 /// The folder of the cluster.
 #[derive(Debug, Clone)]

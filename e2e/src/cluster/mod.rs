@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use clap::{Args, Subcommand};
 
-pub use home::{Home, NAME};
+pub use home::{Home, NAME, NODE};
 
 use crate::error::{Error, Result};
 use crate::install::{self, Program};
@@ -108,6 +108,25 @@ pub fn ready() -> Result<Home> {
         ))
     })?;
     Ok(home)
+}
+
+/// The client of the engine that the cluster runs on.
+///
+/// # Errors
+/// If no engine answers.
+pub fn docker() -> Result<Command> {
+    let docker = engine::find(&Home::find()?);
+    docker
+        .map(|docker| docker.client())
+        .ok_or_else(|| Error::other("no Docker engine answers: run `cargo e2e cluster up`"))
+}
+
+/// What `cargo e2e cluster up` would install: nothing where an engine answers.
+pub(crate) fn install() -> Result<()> {
+    match engine::find(&Home::find()?) {
+        Some(_) => Ok(()),
+        None => install_packages(),
+    }
 }
 
 const fn program(name: &'static str, package: &'static str) -> Program {

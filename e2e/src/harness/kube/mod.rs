@@ -13,6 +13,8 @@ pub use namespace::Namespace;
 pub use servers::{Content, MariaDbPod, ReplayPod, S3Pod};
 pub use worker::{PodRun, restricted};
 
+use std::process::Command;
+
 use crate::cluster::{self, Home};
 use crate::error::Result;
 
@@ -41,6 +43,14 @@ impl Cluster {
     /// If it has not been built.
     pub fn kubectl(&self) -> Result<Kubectl> {
         Ok(Kubectl::new(self.home.kubectl()?, self.home.kubeconfig()))
+    }
+
+    /// The client of the engine that the node runs on, to pause, kill or restart [`cluster::NODE`].
+    ///
+    /// # Errors
+    /// If no engine answers.
+    pub fn docker(&self) -> Result<Command> {
+        cluster::docker()
     }
 
     /// A namespace of a test's own.

@@ -55,8 +55,18 @@ impl Namespace {
     /// # Errors
     /// If it does not come up.
     pub fn mariadb(&self) -> Result<MariaDbPod> {
-        self.deploy("mariadb", &manifest("mariadb.yaml")?)?;
+        self.kubectl().apply(&manifest("mariadb.yaml")?)?;
         self.mariadb_again("wikimedia")
+    }
+
+    /// Starts MariaDB and the S3 server, both at once.
+    ///
+    /// # Errors
+    /// If one of them does not come up.
+    pub fn stores(&self) -> Result<(MariaDbPod, S3Pod)> {
+        self.kubectl().apply(&manifest("mariadb.yaml")?)?;
+        self.kubectl().apply(&manifest("s3.yaml")?)?;
+        Ok((self.mariadb_again("wikimedia")?, self.s3_again()?))
     }
 
     /// Looks at MariaDB again, which may run in another pod now; the database is made if it is not there.
@@ -64,7 +74,7 @@ impl Namespace {
     /// # Errors
     /// If it does not come up.
     pub fn mariadb_again(&self, database: &str) -> Result<MariaDbPod> {
-        self.kubectl().rolled_out("mariadb", START)?;
+        self.comes_up("mariadb")?;
         let forward = Forward::new(self.kubectl(), "deployment/mariadb", &[3306])?;
         let create = format!("CREATE DATABASE IF NOT EXISTS {database}");
         until(START, || mariadb::sql(forward.port(), &create))?;
@@ -83,7 +93,7 @@ impl Namespace {
     /// # Errors
     /// If it does not come up.
     pub fn s3(&self) -> Result<S3Pod> {
-        self.deploy("s3", &manifest("s3.yaml")?)?;
+        self.kubectl().apply(&manifest("s3.yaml")?)?;
         self.s3_again()
     }
 
@@ -92,7 +102,7 @@ impl Namespace {
     /// # Errors
     /// If it does not come up.
     pub fn s3_again(&self) -> Result<S3Pod> {
-        self.kubectl().rolled_out("s3", START)?;
+        self.comes_up("s3")?;
         let forward = Forward::new(self.kubectl(), "deployment/s3", &[9333, 8888, 8333])?;
         let [master, filer, port] = forward.ports() else {
             return Err(Error::other("three ports were asked for"));
@@ -130,7 +140,16 @@ impl Namespace {
         let manifest = manifest("replay.yaml")?
             .replace("$ARGS", &args.to_string())
             .replace("$FILES", &json!(items).to_string());
-        self.deploy("replay", &manifest)?;
+        self.kubectl().apply(&manifest)?;
+        self.replay_again()
+    }
+
+    /// Looks at the stand-in again, which may run in another pod now.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn replay_again(&self) -> Result<ReplayPod> {
+        self.comes_up("replay")?;
         let forward = Forward::new(self.kubectl(), "deployment/replay", &[8080])?;
         let port = forward.port();
         Ok(ReplayPod {
@@ -138,8 +157,7 @@ impl Namespace {
         })
     }
 
-    fn deploy(&self, name: &str, manifest: &str) -> Result<()> {
-        self.kubectl().apply(manifest)?;
+    fn comes_up(&self, name: &str) -> Result<()> {
         let rolled_out = self.kubectl().rolled_out(name, START);
         rolled_out.map_err(|error| {
             let logs = self.kubectl().logs(&format!("deployment/{name}"));
