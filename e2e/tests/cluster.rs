@@ -10,9 +10,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wikiingest_e2e::Error;
 use wikiingest_e2e::harness::kube::{Cluster, Content, ReplayPod, restricted};
 use wikiingest_e2e::harness::{Config, Dump, Hour};
-use wikiingest_e2e::process::capture;
+use wikiingest_e2e::process::{capture, until};
 
 fn cluster() -> Cluster {
     Cluster::connect().expect("the cluster is up")
@@ -33,6 +34,11 @@ fn a_worker_in_a_pod_loads_hours_into_servers_in_pods() {
         .sink("warehouse", mariadb.sink(), mariadb.warehouse.secrets())
         .sink("lake", s3.sink(), s3.lake.secrets());
 
+    // From here, the stand-in is told to break the first download off.
+    replay
+        .replay
+        .set_faults("cut@1k*1~-060000.gz")
+        .expect("the stand-in understands");
     let migrated = namespace.run_worker("migrate", &["wikiingest-batch", "migrate"], &config);
     let _ = migrated.expect("the pod ends").expect(0);
     let run = namespace.run_worker("run", &["wikiingest-batch", "run"], &config);
@@ -48,6 +54,27 @@ fn a_worker_in_a_pod_loads_hours_into_servers_in_pods() {
     assert!(objects.iter().all(is_parquet), "{objects:?}");
     let counters = replay.replay.counters().expect("the stand-in answers");
     assert_ne!(counters, json!({}));
+}
+
+#[test]
+fn the_stand_in_publishes_samples_and_a_stream() {
+    let namespace = cluster().namespace("replay").expect("a namespace");
+    let replay = namespace
+        .replay(Content::Events, &["--pace", "max"])
+        .expect("the stand-in starts");
+    let published = || match replay.replay.published_ids() {
+        Ok(ids) if ids.len() == 144 => Ok(()),
+        Ok(ids) => Err(Error::other(format!("{} events", ids.len()))),
+        Err(error) => Err(error),
+    };
+    until(Duration::from_secs(30), published).expect("all events are published");
+    drop(replay);
+    let replay = namespace
+        .replay(Content::Samples, &[])
+        .expect("it starts anew, with something else to serve");
+    let stream = replay.replay.stream_counters();
+    assert!(stream.is_err(), "it still has a stream: {stream:?}");
+    replay.replay.counters().expect("it answers");
 }
 
 #[test]

@@ -118,7 +118,8 @@ impl Namespace {
         })
     }
 
-    /// Starts the stand-in; `args` tell more, in the words of `wikimedia-replay --help`.
+    /// Starts the stand-in, or anew with something else to serve; `args` tell more, in the words of
+    /// `wikimedia-replay --help`.
     ///
     /// # Errors
     /// If it does not come up.
@@ -170,6 +171,7 @@ impl Namespace {
 
     /// As a `ConfigMap`, whose keys may not be paths.
     fn upload(&self, files: &[(PathBuf, String)]) -> Result<()> {
+        self.kubectl().delete("configmap", "replay")?;
         let mut create = self.kubectl().command();
         create.args(["create", "configmap", "replay"]);
         for (number, (file, _)) in files.iter().enumerate() {
