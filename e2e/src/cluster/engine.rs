@@ -11,7 +11,7 @@ use super::docker::Docker;
 use super::home::Home;
 use super::{install_packages, static_file};
 use crate::error::{Doing, Error, Result};
-use crate::process::{self, capture, until};
+use crate::process::{capture, until};
 use crate::say::say;
 use crate::servers::tail;
 
@@ -103,7 +103,8 @@ fn forget_dead(home: &Home) -> Result<()> {
         }
     }
     // One that lives and does not answer is in the way.
-    stop_ours(home)
+    end_ours(home);
+    unmount(&home.path("exec/netns"))
 }
 
 /// The process of a pid file, if it is one that works on our folder.
@@ -116,9 +117,27 @@ fn running(home: &Home, file: &Path) -> Option<Pid> {
         .then(|| Pid::from_raw(pid))?
 }
 
-/// Stops an engine that we started.
+/// An engine to delete the cluster with: the one that answers, or ours again, when it was killed and left containers.
+pub(crate) fn find_or_revive(home: &Home) -> Result<Option<Docker>> {
+    if let Some(docker) = find(home) {
+        return Ok(Some(docker));
+    }
+    let containers = fs::read_dir(home.path("data/containers"));
+    if containers.is_ok_and(|mut containers| containers.next().is_some()) {
+        return start(home).map(Some);
+    }
+    Ok(None)
+}
+
+/// Stops an engine that we started, so that its folder may be removed.
 pub(crate) fn stop_ours(home: &Home) -> Result<()> {
-    // The engine ends its containerd; one that was left by an engine that was killed is ours to end.
+    end_ours(home);
+    unmount(&home.path("exec"))?;
+    unmount(&home.path("data"))
+}
+
+/// The engine ends its containerd; one that was left by an engine that was killed is ours to end.
+fn end_ours(home: &Home) {
     for file in [pid_file(home), home.path("exec/containerd/containerd.pid")] {
         let Some(pid) = running(home, &file) else {
             continue;
@@ -132,21 +151,17 @@ pub(crate) fn stop_ours(home: &Home) -> Result<()> {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-    unmount(&home.path("exec"))
 }
 
-/// What an engine that was killed leaves mounted.
+/// Unmounts what is mounted on a folder or inside it: an engine leaves its own folder mounted on itself.
 fn unmount(dir: &Path) -> Result<()> {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let inside = dir.join("netns").display().to_string();
     let points = mounts
         .lines()
         .filter_map(|line| line.split(' ').nth(1))
-        .filter(|point| point.starts_with(&inside));
-    if process::find("umount").is_none() {
-        return Ok(());
-    }
-    for point in points {
+        .filter(|point| Path::new(point).starts_with(dir));
+    // The last that was mounted lies on top.
+    for point in points.collect::<Vec<_>>().into_iter().rev() {
         capture(Command::new("umount").args(["--lazy", point]))?;
     }
     Ok(())

@@ -87,7 +87,7 @@ fn up() -> Result<Docker> {
 fn down() -> Result<()> {
     let home = Home::find()?;
     let _lock = home.lock()?;
-    if let Some(docker) = engine::find(&home) {
+    if let Some(docker) = engine::find_or_revive(&home)? {
         binaries::clients(&home)?;
         kind::down(&home, &docker)?;
     }
