@@ -102,7 +102,7 @@ pub struct StreamOptions {
 
     /// The most events of a lake's object. It is completed when it holds so many or when objectInterval is over,
     /// whichever comes first. Default: 100000.
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(range(min = 1, max = 200_000))]
     pub object_size: u32,
 }
 

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wikiingest_e2e::bench::generate::Random;
-use wikiingest_e2e::harness::Lake;
 use wikiingest_e2e::harness::changes::{StreamWorld, events};
 use wikiingest_e2e::harness::world::Stores;
+use wikiingest_e2e::harness::{Lake, worker};
 use wikiingest_e2e::http;
 use wikiingest_e2e::servers::mariadb::{Durability, MariaDb};
 
@@ -326,24 +326,11 @@ fn the_latest_event_is_where_a_new_stream_begins_and_a_known_one_goes_on() {
             .is_ok_and(|answer| answer.text().contains("stream_connected 1\n"))
     });
     let more = events(200, 20_000);
-    let later = |from: usize, to: usize| {
-        more.lines()
-            .skip(from)
-            .take(to - from)
-            .collect::<Vec<_>>()
-            .join("\n")
-    };
-    world
-        .replay
-        .append_events(&later(100, 150))
-        .expect("events are taken");
+    append(&world, &more, 100..150);
     world.wait_for(50);
     let _ = running.stop().expect(0);
     // What comes while nobody reads is read afterwards.
-    world
-        .replay
-        .append_events(&later(150, 200))
-        .expect("events are taken");
+    append(&world, &more, 150..200);
     let running = world.start();
     world.wait_for(100);
     let _ = running.stop().expect(0);
@@ -352,6 +339,110 @@ fn the_latest_event_is_where_a_new_stream_begins_and_a_known_one_goes_on() {
         .query("SELECT MIN(event_id) FROM recent_changes");
     assert!(first[0][0].starts_with("00000064-"), "{first:?}");
     assert_eq!(world.rows(), 100);
+}
+
+/// Publishes some of these events.
+fn append(world: &StreamWorld, events: &str, some: std::ops::Range<usize>) {
+    let lines: Vec<_> = events.lines().skip(some.start).take(some.len()).collect();
+    world
+        .replay
+        .append_events(&lines.join("\n"))
+        .expect("events are taken");
+}
+
+#[test]
+fn a_lake_that_begins_with_the_latest_event_loses_nothing_to_a_kill() {
+    for stores in BOTH {
+        let all = events(100, 5);
+        let mut world = StreamWorld::new(stores, "", AT_ONCE);
+        world.publishes(&all);
+        world.start_from = "latest".to_owned();
+        world.options["objectInterval"] = json!("1h");
+        let running = world.start();
+        let port = running.port();
+        until("it is connected", || {
+            http::get(port, "/metrics")
+                .is_ok_and(|answer| answer.text().contains("stream_connected 1\n"))
+        });
+        append(&world, &all, 0..50);
+        let killed = running.kill_when(|| world.rows() == 50);
+        assert!(killed.is_some(), "it ended by itself");
+        assert_eq!(world.lake.objects().len(), 1, "a checkpoint and no object");
+        world.options["objectInterval"] = json!("300ms");
+        append(&world, &all, 50..100);
+        world.run_until(100);
+        world.check();
+    }
+}
+
+#[test]
+fn a_server_that_does_not_take_rows_is_not_waited_for() {
+    let mut world = StreamWorld::new(Stores::Servers, &events(100, 5), AT_ONCE);
+    world.with_lake = false;
+    let running = world.start();
+    world.wait_for(100);
+    let _ = world
+        .warehouse
+        .query("RENAME TABLE recent_changes TO elsewhere");
+    // So many that they do not fit into what lies between the worker and the server.
+    append(&world, &events(3_000, 5), 100..3_000);
+    let started = Instant::now();
+    let _ = running
+        .wait()
+        .expect(64)
+        .says(&["recent_changes", "wikiingest-batch migrate"]);
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn events_of_a_stream_that_had_another_name_are_not_doubled() {
+    for stores in BOTH {
+        let mut world = StreamWorld::new(stores, &events(2_000, 5), AT_ONCE);
+        world.with_lake = false;
+        world.run_until(2_000);
+        let mut config = world.config();
+        config.json["source"]["name"] = json!("renamed");
+        let running = worker::stream(&world.env, &config);
+        append(&world, &events(2_100, 5), 2_000..2_100);
+        world.wait_for(2_100);
+        let _ = running.stop().expect(0);
+        assert_eq!(counted_twice_over(&world), (2_100, 2_100));
+    }
+}
+
+#[test]
+fn what_another_worker_wrote_meanwhile_is_found() {
+    for stores in BOTH {
+        let mut world = StreamWorld::new(stores, &events(6_000, 5), &["--pace", "1500"]);
+        world.with_lake = false;
+        let (leaves, stays) = (world.start(), world.start());
+        world.wait_for(500);
+        // It must not be frozen within a transaction, where it would hold the other one up.
+        until("the one goes on without the other", || {
+            stays.signal("STOP");
+            let before = world.rows();
+            std::thread::sleep(Duration::from_millis(500));
+            let goes_on = world.rows() > before;
+            if !goes_on {
+                stays.signal("CONT");
+            }
+            goes_on
+        });
+        world.wait_for(3_000);
+        let _ = leaves.stop().expect(0);
+        stays.signal("CONT");
+        world.wait_for(6_000);
+        let _ = stays.stop().expect(0);
+        assert_eq!(counted_twice_over(&world), (6_000, 6_000));
+    }
+}
+
+/// Events by the rows, and by the roll-up.
+fn counted_twice_over(world: &StreamWorld) -> (u64, u64) {
+    let by_minute = world
+        .warehouse
+        .number("SELECT SUM(events) FROM recent_changes_minute");
+    (world.rows(), by_minute)
 }
 
 fn until(what: &str, holds: impl Fn() -> bool) {
@@ -375,11 +466,7 @@ fn two_workers_on_one_stream_do_not_double_its_rows() {
         world.wait_for(6_000);
         let _ = one.stop().expect(0);
         let _ = other.stop().expect(0);
-        assert_eq!(world.rows(), 6_000);
-        let counted = world
-            .warehouse
-            .number("SELECT SUM(events) FROM recent_changes_minute");
-        assert_eq!(counted, 6_000, "the roll-up counts events twice");
+        assert_eq!(counted_twice_over(&world), (6_000, 6_000));
     }
 }
 

@@ -55,14 +55,18 @@ fn is_loopback(url: &Url) -> bool {
     })
 }
 
+/// The longest that a host may make us wait: what asks for more was not meant for us.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
 /// How long the host asks us to wait.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let moment = httpdate::parse_http_date(text).ok()?;
-    Some(moment.duration_since(SystemTime::now()).unwrap_or_default())
+    let wait = moment.duration_since(SystemTime::now()).unwrap_or_default();
+    Some(wait.min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -79,6 +83,8 @@ mod tests {
             "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap(),
         );
         assert_eq!(retry_after(&headers), Some(Duration::ZERO));
+        headers.insert(RETRY_AFTER, "99999999".parse().unwrap());
+        assert_eq!(retry_after(&headers), Some(LONGEST_WAIT));
         headers.insert(RETRY_AFTER, "soon".parse().unwrap());
         assert_eq!(retry_after(&headers), None);
     }

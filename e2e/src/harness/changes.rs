@@ -164,6 +164,11 @@ impl StreamWorld {
         self.dir.path()
     }
 
+    /// Says what will be published, for [`check`](Self::check), where the host was started with less.
+    pub fn publishes(&self, events: &str) {
+        std::fs::write(&self.events, events).expect("the events can be written");
+    }
+
     /// Puts an empty database on another server in place of the warehouse.
     pub fn use_warehouse(&mut self, port: u16) {
         self.warehouse = Warehouse::mariadb_on(port);

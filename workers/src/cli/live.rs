@@ -297,6 +297,7 @@ mod tests {
             perhaps_held: false,
             raw: Bytes::new(),
             cursor: Bytes::new(),
+            room: None,
         };
         let event = Arc::new(event);
         vec![event; count]

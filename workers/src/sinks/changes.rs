@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use wikiingest_crds::StreamOptions;
@@ -23,6 +24,8 @@ pub struct Batch {
     pub events: Vec<Arc<Event>>,
     /// Frames that could not be read.
     pub bad: Vec<Arc<Bad>>,
+    /// Where the stream stood with the first of them: the frame's `id`.
+    pub first: Bytes,
     /// Where the stream stands.
     pub position: Position,
     /// Time of the stream that was lost since the batch before.
@@ -57,16 +60,19 @@ pub struct Written {
     pub held: u64,
     /// The checkpoint was written, too.
     pub durable: bool,
+    /// The new events show.
+    pub visible: bool,
 }
 
 impl Written {
-    /// Of some new events, out of so many.
-    pub(super) fn of(changes: &[Change<'_>], all: usize, durable: bool) -> Self {
+    /// Of some new events, out of so many, in one transaction with the checkpoint.
+    pub(super) fn of(changes: &[Change<'_>], all: usize) -> Self {
         Self {
             kinds: counted(changes.iter().map(Change::kind)),
             wikis: counted(changes.iter().map(Change::wiki)),
             held: (all - changes.len()) as u64,
-            durable,
+            durable: true,
+            visible: true,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! A connection to the stream. There are no heartbeats: only bytes tell that it lives.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::{
     Client, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::frame::{Frame, Framer};
 use crate::{
@@ -144,6 +145,7 @@ impl Connector {
                 framer: Framer::default(),
                 opened: Instant::now(),
                 idle: self.idle,
+                heard: Instant::now(),
                 frames: 0,
             });
         }
@@ -188,6 +190,8 @@ pub struct Connection {
     framer: Framer,
     opened: Instant,
     idle: Duration,
+    /// When bytes last came.
+    heard: Instant,
     frames: u64,
 }
 
@@ -221,8 +225,11 @@ impl Connection {
                 self.frames += 1;
                 return Ok(frame);
             }
-            match tokio::time::timeout(self.idle, self.response.chunk()).await {
-                Ok(Ok(Some(bytes))) => self.framer.push(&bytes),
+            match timeout_at(self.heard + self.idle, self.response.chunk()).await {
+                Ok(Ok(Some(bytes))) => {
+                    self.heard = Instant::now();
+                    self.framer.push(&bytes);
+                }
                 Ok(Ok(None)) => return Err(Lost::Ended),
                 // The host cuts connections without the last chunk, too.
                 Ok(Err(error)) => return Err(Lost::Broken(chain(&error.without_url()))),

@@ -149,7 +149,8 @@ impl Framer {
         }
         let id = Bytes::copy_from_slice(&self.buffer[self.open.id.clone()]);
         let start = self.open.data.as_ref().map_or(0, |data| data.start);
-        let data = Bytes::copy_from_slice(&self.buffer[start..start + KEPT]);
+        let end = (start + KEPT).min(self.buffer.len());
+        let data = Bytes::copy_from_slice(&self.buffer[start..end]);
         // A line end may be cut in two here; a blank line too many does no harm.
         let frame = (!self.skipping).then_some(Frame {
             kind: Bytes::new(),

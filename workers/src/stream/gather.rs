@@ -11,7 +11,7 @@ use wikiingest_crds::{StreamOptions, worker::StreamLimits};
 use super::{
     metrics::{Committed, Metrics},
     position::Position,
-    reader::{self, Item},
+    reader::{self, Item, between},
 };
 use crate::{
     failure::{Class, Classify},
@@ -30,6 +30,8 @@ pub struct Feeder {
     pub number: usize,
     /// What it is given.
     pub queue: mpsc::Receiver<Item>,
+    /// Where the sink stands.
+    pub position: Position,
     /// How large batches get, and how long they wait.
     pub options: StreamOptions,
     /// How long to wait before a write is tried again.
@@ -55,8 +57,9 @@ impl Feeder {
                 continue;
             }
             written = Instant::now();
-            let batch = batch(&mut items);
+            let batch = self.batch(&mut items);
             self.write(&batch).await?;
+            self.position.merge(&batch.position);
         }
         self.flush().await
     }
@@ -125,6 +128,36 @@ impl Feeder {
         }
     }
 
+    fn batch(&self, items: &mut Vec<Item>) -> Batch {
+        let mut batch = Batch::default();
+        for item in items.drain(..) {
+            let cursor = match item {
+                Item::Event(event) => {
+                    let cursor = event.cursor.clone();
+                    batch.events.push(event);
+                    cursor
+                }
+                Item::Bad(bad) => {
+                    let cursor = bad.cursor.clone();
+                    batch.bad.push(bad);
+                    cursor
+                }
+                Item::Passed(cursor) => cursor,
+                Item::Gap(to) => {
+                    // What is lost to another sink may be here already.
+                    let from = self.position.newest().max(batch.position.newest());
+                    batch.gap += from.map_or(Duration::ZERO, |from| between(from, to));
+                    continue;
+                }
+            };
+            if batch.first.is_empty() {
+                batch.first = cursor.clone();
+            }
+            batch.position.advance(&cursor);
+        }
+        batch
+    }
+
     async fn flush(&mut self) -> Result<(), SinkError> {
         let mut waits = reader::waits(&self.limits);
         loop {
@@ -157,32 +190,4 @@ async fn later(error: SinkError, wait: Option<Duration>) -> Result<(), SinkError
     );
     tokio::time::sleep(wait).await;
     Ok(())
-}
-
-fn batch(items: &mut Vec<Item>) -> Batch {
-    let mut batch = Batch {
-        position: Position::default(),
-        ..Batch::default()
-    };
-    for item in items.drain(..) {
-        let cursor = match item {
-            Item::Event(event) => {
-                let cursor = event.cursor.clone();
-                batch.events.push(event);
-                cursor
-            }
-            Item::Bad(bad) => {
-                let cursor = bad.cursor.clone();
-                batch.bad.push(bad);
-                cursor
-            }
-            Item::Passed(cursor) => cursor,
-            Item::Gap(gap) => {
-                batch.gap += gap;
-                continue;
-            }
-        };
-        batch.position.advance(&cursor);
-    }
-    batch
 }

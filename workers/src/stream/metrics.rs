@@ -27,6 +27,8 @@ const TYPES: [&str; 5] = ["edit", "new", "log", "categorize", "external"];
 
 /// A live connection that was silent for so long has brought all there is.
 const CAUGHT_UP: Duration = Duration::from_secs(5);
+/// One that was silent for so long may be dead: there are changes every second.
+const SUSPICIOUS: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfSink {
@@ -166,19 +168,20 @@ impl Metrics {
         );
         r.register_with_unit(
             "lag",
-            "From an event's meta.dt to the end of its commit",
+            "From an event's meta.dt to the end of its commit; not for lakes, whose objects are completed later",
             Unit::Seconds,
             self.lag.clone(),
         );
         r.register_with_unit(
             "behind",
-            "How far what is committed is behind now; 0 when all there is was taken",
+            "How far what is committed is behind now; 0 when all there is was taken, and how long the host has been \
+             silent when that is more than a minute",
             Unit::Seconds,
             self.behind.clone(),
         );
         r.register_with_unit(
             "checkpoint_age",
-            "How long ago the checkpoint was written",
+            "How long ago the checkpoint was written; before the first one of this process, how long ago it began",
             Unit::Seconds,
             self.checkpoint_age.clone(),
         );
@@ -276,10 +279,17 @@ impl Metrics {
             })
     }
 
-    fn caught_up(&self) -> bool {
-        self.connected.load(Relaxed)
-            && self.pending.load(Relaxed) <= 0
-            && self.state().received.elapsed() >= CAUGHT_UP
+    /// How far behind all sinks are when there is nothing more to take, and nothing is on its way.
+    fn caught_up(&self) -> Option<f64> {
+        let silence = self.state().received.elapsed();
+        let caught_up =
+            self.connected.load(Relaxed) && self.pending.load(Relaxed) <= 0 && silence >= CAUGHT_UP;
+        let behind = if silence < SUSPICIOUS {
+            Duration::ZERO
+        } else {
+            silence
+        };
+        caught_up.then_some(behind.as_secs_f64())
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -354,7 +364,9 @@ impl Metrics {
 
     /// A sink stands at a checkpoint of an earlier process.
     pub(super) fn resumed(&self, sink: usize, newest: Option<Timestamp>) {
-        self.state().sinks[sink].committed = newest;
+        let mut state = self.state();
+        state.sinks[sink].committed = newest;
+        state.sinks[sink].checkpoint = Some(Timestamp::now());
     }
 
     /// A lake's objects and checkpoint were completed.
@@ -380,9 +392,11 @@ impl Metrics {
         self.commit
             .get_or_create(&label)
             .observe(batch.took.as_secs_f64());
-        let lag = self.lag.get_or_create(&label);
-        for event in batch.events {
-            lag.observe(seconds_between(event.ts, now));
+        if batch.written.visible {
+            let lag = self.lag.get_or_create(&label);
+            for event in batch.events {
+                lag.observe(seconds_between(event.ts, now));
+            }
         }
         for (kind, count) in &batch.written.kinds {
             let kind = TYPES
@@ -417,11 +431,11 @@ pub(super) struct Committed<'a> {
     pub(super) newest: Option<Timestamp>,
 }
 
-fn behind(sink: &SinkState, now: Timestamp, caught_up: bool) -> Option<f64> {
-    if caught_up {
-        return Some(0.0);
+fn behind(sink: &SinkState, now: Timestamp, caught_up: Option<f64>) -> Option<f64> {
+    match caught_up {
+        Some(behind) => Some(behind),
+        None => Some(seconds_between(sink.committed?, now)),
     }
-    Some(seconds_between(sink.committed?, now))
 }
 
 fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {

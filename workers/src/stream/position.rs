@@ -70,14 +70,26 @@ impl Position {
         }
     }
 
-    /// The earlier of two, topic by topic.
+    /// The earlier of two, topic by topic. Who has not seen a topic may lack all of it since the earliest that it has
+    /// seen of others.
     #[must_use]
-    pub fn earlier(mut self, other: &Self) -> Self {
-        for (topic, timestamp) in &other.0 {
-            let mine = self.0.entry(topic.clone()).or_insert(*timestamp);
-            *mine = (*mine).min(*timestamp);
-        }
-        self
+    pub fn earlier(&self, other: &Self) -> Self {
+        let topics = self.0.keys().chain(other.0.keys());
+        let at = |topic: &String| {
+            [self, other]
+                .into_iter()
+                .filter_map(|one| one.at_least(topic))
+                .min()
+        };
+        Self(
+            topics
+                .filter_map(|topic| Some((topic.clone(), at(topic)?)))
+                .collect(),
+        )
+    }
+
+    fn at_least(&self, topic: &str) -> Option<i64> {
+        self.0.get(topic).or_else(|| self.0.values().min()).copied()
     }
 
     /// Whether nothing was seen yet.
@@ -154,7 +166,7 @@ mod tests {
         let mut a = Position::at("2026-01-01T00:00:10Z".parse().unwrap());
         let b = Position::at("2026-01-01T00:00:05Z".parse().unwrap());
         a.advance(br#"[{"topic":"x","timestamp":7}]"#);
-        let earlier = a.clone().earlier(&b);
+        let earlier = a.earlier(&b);
         assert_eq!(earlier.newest(), b.newest());
         assert_eq!(
             earlier
@@ -164,6 +176,15 @@ mod tests {
                 .count(),
             3
         );
+        // One that never saw a topic may lack what the other has of it.
+        let mut late = Position::default();
+        late.advance(br#"[{"topic":"x","timestamp":4},{"topic":"y","timestamp":4}]"#);
+        let mut early = Position::default();
+        early.advance(br#"[{"topic":"x","timestamp":1}]"#);
+        for both in [late.earlier(&early), early.earlier(&late)] {
+            assert_eq!(serde_json::to_string(&both).unwrap(), r#"{"x":1,"y":1}"#);
+        }
+        assert_eq!(Position::default().earlier(&late), late);
         let text = serde_json::to_string(&a).unwrap();
         assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), a);
     }

@@ -5,13 +5,16 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use wikiingest_crds::worker::StreamLimits;
 
 use super::{
     connect::{ConnectError, Connection, Connector},
-    event::{Bad, Event, Filter, Parsed, parse},
+    event::{self, Bad, Event, Filter, Parsed, parse},
     frame::Frame,
     metrics::Metrics,
     position::Position,
@@ -20,6 +23,9 @@ use super::{
 
 /// A connection that lived so long may be replaced at once; a shorter one after a pause.
 const LIVED: Duration = Duration::from_secs(5);
+/// How much of events may be in memory at a time, in KiB. They are counted by their bytes, since a few of them are
+/// thousands of times as large as the others.
+pub const ROOM: u32 = 32 << 10;
 /// How often sinks hear of a position that moved without an event for them.
 const PASSED: Duration = Duration::from_secs(10);
 
@@ -32,8 +38,8 @@ pub enum Item {
     Bad(Arc<Bad>),
     /// The stream stands here by now; what lies between is not wanted.
     Passed(Bytes),
-    /// So much of the stream's time is lost to its retention.
-    Gap(Duration),
+    /// What the stream had before this time, and after the last item, is lost to its retention.
+    Gap(Timestamp),
 }
 
 /// Reads one stream for several sinks.
@@ -55,6 +61,8 @@ pub struct Reader {
     pub seen: Seen,
     /// The sinks' queues.
     pub queues: Vec<mpsc::Sender<Item>>,
+    /// Room for events in memory, in KiB: [`ROOM`].
+    pub room: Arc<Semaphore>,
     /// Cancelled to stop.
     pub stop: CancellationToken,
 }
@@ -98,25 +106,29 @@ impl Reader {
                 Ok(connection) => return connection,
                 Err(error) => error,
             };
-            let backoff = next(waits, &self.limits);
-            let wait = match &error {
-                // One refusal may be a whim of the host's; whoever insists makes it worse.
-                ConnectError::Refused { .. } => {
-                    refused += 1;
-                    self.metrics.reconnect("refused");
-                    if refused > 1 {
-                        self.limits.refused_pause.to_std()
-                    } else {
-                        backoff
-                    }
-                }
-                ConnectError::NotNow { wait, .. } => {
-                    self.metrics.reconnect("failed");
-                    wait.unwrap_or_default().max(backoff)
-                }
-            };
+            let wait = self.pause(&error, next(waits, &self.limits), &mut refused);
             tracing::warn!(seconds = wait.as_secs_f64(), "{error}; trying again");
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// How long to leave the host alone after an error.
+    fn pause(&self, error: &ConnectError, backoff: Duration, refused: &mut u32) -> Duration {
+        match error {
+            // One refusal may be a whim of the host's; whoever insists makes it worse.
+            ConnectError::Refused { .. } => {
+                *refused += 1;
+                self.metrics.reconnect("refused");
+                if *refused > 1 {
+                    self.limits.refused_pause.to_std()
+                } else {
+                    backoff
+                }
+            }
+            ConnectError::NotNow { wait, .. } => {
+                self.metrics.reconnect("failed");
+                wait.unwrap_or_default().max(backoff)
+            }
         }
     }
 
@@ -133,6 +145,7 @@ impl Reader {
         let mut resumed = self.position.newest();
         let mut successor: Option<Opening> = None;
         let mut handover = self.next_handover();
+        let (mut waits, mut refused) = (self.waits(), 0);
         loop {
             let frame = tokio::select! {
                 opened = async { successor.as_mut()?.await.into() }, if successor.is_some() => {
@@ -142,10 +155,12 @@ impl Reader {
                             *connection = new;
                             self.metrics.reconnect("age");
                             handover = self.next_handover();
+                            (waits, refused) = (self.waits(), 0);
                         }
                         Some(Err(error)) => {
-                            tracing::warn!("{error}; keeping the connection that is there");
-                            handover = Instant::now() + self.limits.max_backoff.to_std();
+                            let wait = self.pause(&error, next(&mut waits, &self.limits), &mut refused);
+                            tracing::warn!(seconds = wait.as_secs_f64(), "{error}; keeping the connection that is there meanwhile");
+                            handover = Instant::now() + wait;
                         }
                         None => {}
                     }
@@ -176,20 +191,17 @@ impl Reader {
         let cursor = frame.id.clone();
         self.metrics.received(frame.data.len());
         let item = match parse(frame, &self.filter) {
-            Parsed::Event(event) => self.event(event, resumed).await?,
-            Parsed::Bad(bad) => {
-                self.metrics.bad();
-                tracing::warn!(
-                    reason = bad.reason,
-                    "Frame cannot be read; it is kept in ingest_rejects"
-                );
-                Some(Item::Bad(Arc::new(bad)))
+            Parsed::Event(event) => {
+                self.look_for_gap(resumed, event.ts).await?;
+                self.event(event).await
             }
+            Parsed::Bad(bad) => self.bad(bad),
             Parsed::Canary => {
                 self.metrics.canary();
                 None
             }
-            Parsed::Filtered => {
+            Parsed::Filtered(ts) => {
+                self.look_for_gap(resumed, ts).await?;
                 self.metrics.filtered();
                 None
             }
@@ -203,31 +215,49 @@ impl Reader {
         self.send(item).await
     }
 
-    /// An event that was not taken before.
-    async fn event(
-        &mut self,
-        mut event: Event,
-        resumed: &mut Option<Timestamp>,
-    ) -> Result<Option<Item>, Stopped> {
-        if let Some(from) = resumed.take() {
-            self.look_for_gap(from, event.ts).await?;
-        }
+    /// An event that was not taken before, once there is room for it.
+    async fn event(&mut self, mut event: Event) -> Option<Item> {
         match self.seen.take(event.key, event.ts) {
             Known::Seen => {
                 self.metrics.duplicates(1);
-                return Ok(None);
+                return None;
             }
             Known::New => {}
             Known::Perhaps => event.perhaps_held = true,
         }
+        let size = u32::try_from(event.raw.len() >> 10).unwrap_or(ROOM) + 1;
+        let room = Arc::clone(&self.room).acquire_many_owned(size.min(ROOM));
+        event.room = room.await.ok();
         self.metrics.queued(self.queues.len());
-        Ok(Some(Item::Event(Arc::new(event))))
+        Some(Item::Event(Arc::new(event)))
+    }
+
+    /// A frame that cannot be read and did not come before.
+    fn bad(&mut self, bad: Bad) -> Option<Item> {
+        let key = event::key(&bad.unit());
+        if self.seen.take(key, Timestamp::MIN) == Known::Seen {
+            self.metrics.duplicates(1);
+            return None;
+        }
+        self.metrics.bad();
+        tracing::warn!(
+            reason = bad.reason,
+            "Frame cannot be read; it is kept in ingest_rejects"
+        );
+        Some(Item::Bad(Arc::new(bad)))
     }
 
     /// A connection begins some seconds before where the last one stood. If its first event is
     /// much later than that, the host no longer had what lies between.
-    async fn look_for_gap(&mut self, from: Timestamp, first: Timestamp) -> Result<(), Stopped> {
-        let missed = Duration::try_from(first.duration_since(from)).unwrap_or_default();
+    async fn look_for_gap(
+        &mut self,
+        resumed: &mut Option<Timestamp>,
+        first: Timestamp,
+    ) -> Result<(), Stopped> {
+        let Some(from) = resumed.take() else {
+            return Ok(());
+        };
+        let missed = between(from, first);
         if missed < self.limits.gap.to_std() {
             return Ok(());
         }
@@ -236,7 +266,7 @@ impl Reader {
             "The host no longer has the events between; they are lost to the stream, and going on from the oldest there is"
         );
         self.metrics.gap(missed);
-        self.send(Item::Gap(missed)).await
+        self.send(Item::Gap(first)).await
     }
 
     async fn send(&mut self, item: Item) -> Result<(), Stopped> {
@@ -249,6 +279,11 @@ impl Reader {
     fn waits(&self) -> ExponentialBackoff {
         waits(&self.limits)
     }
+}
+
+/// The time from one moment to a later one, or none.
+pub(super) fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
 /// How a connection ended.

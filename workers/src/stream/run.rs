@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{SourceKind, worker::StreamConfig};
 
@@ -13,7 +16,7 @@ use super::{
     gather::Feeder,
     metrics::Metrics,
     position::Position,
-    reader::{Reader, waits},
+    reader::{ROOM, Reader, waits},
     seen::Seen,
 };
 use crate::{
@@ -91,7 +94,8 @@ pub async fn run(
         return Ok(());
     };
     let (writers, checkpoints) = opened?;
-    let (position, horizon) = begin(&checkpoints, start);
+    let starts = starts(&checkpoints, start);
+    let position = earliest(&starts);
     if let Some(from) = position.newest() {
         tracing::info!(%from, rewind = %options.rewind, "Going on");
     } else {
@@ -101,7 +105,7 @@ pub async fn run(
     let reading = stop.child_token();
     let mut feeders = JoinSet::new();
     let mut queues = Vec::new();
-    for writer in writers {
+    for (writer, position) in writers.into_iter().zip(starts) {
         let number = number_of(config, &writer.name);
         let (sender, queue) = mpsc::channel(options.batch_size as usize);
         queues.push(sender);
@@ -109,6 +113,7 @@ pub async fn run(
             writer,
             number,
             queue,
+            position,
             options: options.clone(),
             limits: config.limits.clone(),
             metrics: Arc::clone(metrics),
@@ -122,8 +127,9 @@ pub async fn run(
         rewind: options.rewind.to_std(),
         metrics: Arc::clone(metrics),
         position,
-        seen: Seen::new(horizon),
+        seen: Seen::new(horizon(&checkpoints)),
         queues,
+        room: Arc::new(Semaphore::new(ROOM as usize)),
         stop: reading.clone(),
     };
     let reader = tokio::spawn(reader.run());
@@ -209,13 +215,8 @@ async fn try_open(
     Ok((writers, checkpoints))
 }
 
-/// Where to begin, and up to when events may be held already.
-fn begin(checkpoints: &[Checkpoint], start: Option<Timestamp>) -> (Position, Timestamp) {
-    let horizon = checkpoints
-        .iter()
-        .filter_map(|checkpoint| checkpoint.newest)
-        .max()
-        .unwrap_or(Timestamp::MIN);
+/// Where each sink stands; a new one where the source says.
+fn starts(checkpoints: &[Checkpoint], start: Option<Timestamp>) -> Vec<Position> {
     let start = start.map(Position::at).unwrap_or_default();
     let positions = checkpoints.iter().map(|checkpoint| {
         if checkpoint.position.is_empty() {
@@ -224,8 +225,22 @@ fn begin(checkpoints: &[Checkpoint], start: Option<Timestamp>) -> (Position, Tim
             checkpoint.position.clone()
         }
     });
-    let position = positions.reduce(|one, other| one.earlier(&other));
-    (position.unwrap_or_default(), horizon)
+    positions.collect()
+}
+
+/// The sink that is furthest behind decides where to begin.
+fn earliest(starts: &[Position]) -> Position {
+    starts
+        .iter()
+        .fold(Position::default(), |one, other| one.earlier(other))
+}
+
+/// Up to when events may be held already.
+fn horizon(checkpoints: &[Checkpoint]) -> Timestamp {
+    let newest = checkpoints
+        .iter()
+        .filter_map(|checkpoint| checkpoint.newest);
+    newest.max().unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]
@@ -246,20 +261,22 @@ mod tests {
     #[test]
     fn the_sink_that_is_furthest_behind_decides_where_to_begin() {
         let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
-        let (position, horizon) = begin(&[checkpoint(late), checkpoint(early)], None);
-        assert_eq!(position.newest(), Some(at(early)));
-        assert_eq!(horizon, at(late));
+        let both = [checkpoint(late), checkpoint(early)];
+        let starts = starts(&both, None);
+        assert_eq!(earliest(&starts).newest(), Some(at(early)));
+        assert_eq!(horizon(&both), at(late));
     }
 
     #[test]
     fn a_new_sink_begins_where_the_source_says() {
         let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
         let sinks = [checkpoint(late), Checkpoint::default()];
-        assert_eq!(begin(&sinks, Some(at(early))).0.newest(), Some(at(early)));
+        let from = |start| earliest(&starts(&sinks, start)).newest();
+        assert_eq!(from(Some(at(early))), Some(at(early)));
         // With the latest event there is nothing to catch up with.
-        assert_eq!(begin(&sinks, None).0.newest(), Some(at(late)));
-        let (position, horizon) = begin(&[Checkpoint::default()], None);
-        assert!(position.is_empty());
-        assert_eq!(horizon, Timestamp::MIN);
+        assert_eq!(from(None), Some(at(late)));
+        let new = [Checkpoint::default()];
+        assert!(earliest(&starts(&new, None)).is_empty());
+        assert_eq!(horizon(&new), Timestamp::MIN);
     }
 }

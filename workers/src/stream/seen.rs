@@ -4,12 +4,15 @@
 //! that memory is bounded. The newest time among what was forgotten is the horizon: an event that
 //! is not remembered and is newer was never seen; one that is older *may* have been, and whoever
 //! keeps the rows has to look.
+//!
+//! Both have their room from the start, so that the process is as large in its first minute as in
+//! its last, and no event waits while a table grows.
 
 use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-/// Ids of a generation: both together cover an hour and more of the stream, in 9 MiB at most.
+/// Ids of a generation: both together cover an hour and more of the stream, in 9 MiB.
 const GENERATION: usize = 229_000;
 
 /// What is known of an event.
@@ -40,8 +43,8 @@ impl Seen {
     #[must_use]
     pub fn new(horizon: Timestamp) -> Self {
         Self {
-            young: HashSet::new(),
-            old: HashSet::new(),
+            young: HashSet::with_capacity(GENERATION),
+            old: HashSet::with_capacity(GENERATION),
             young_newest: Timestamp::MIN,
             old_newest: Timestamp::MIN,
             horizon,
@@ -62,7 +65,8 @@ impl Seen {
         };
         if self.young.len() >= self.generation {
             self.horizon = self.horizon.max(self.old_newest);
-            self.old = std::mem::take(&mut self.young);
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
             self.old_newest = std::mem::replace(&mut self.young_newest, Timestamp::MIN);
         }
         known

@@ -5,6 +5,8 @@ pub mod mysql;
 pub mod schema;
 pub mod sqlite;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -75,7 +77,8 @@ struct Row {
 }
 
 impl Row {
-    /// A row that no worker wrote counts as one of a stream that never ran.
+    /// A row that no worker wrote counts as one of a stream that never ran. The table may hold events all the same, of
+    /// a stream that had another name.
     fn read(position: &str, newest: Option<&str>, version: i64) -> Self {
         let newest = newest.and_then(|text| format!("{}Z", text.replace(' ', "T")).parse().ok());
         Self {
@@ -93,6 +96,15 @@ impl Row {
             position,
             newest: self.newest.max(batch.newest()),
             version: self.version + 1,
+        }
+    }
+
+    /// The lost time that a batch adds: none if it is here already, since a commit whose answer was lost is done again.
+    fn gap(&self, batch: &Batch) -> Duration {
+        if self.after(batch).position == self.position {
+            Duration::ZERO
+        } else {
+            batch.gap
         }
     }
 

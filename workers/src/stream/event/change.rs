@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 
 use super::lenient::{Flag, Int, Text};
 
+/// More than any page has.
+const MOST_BYTES: i64 = 1 << 40;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -86,12 +89,14 @@ impl<'a> Change<'a> {
         self.fields.meta.id.get().unwrap_or_default()
     }
 
-    /// By how many bytes the page changed, where the event says so.
+    /// By how many bytes the page changed, where the event says so; no more than [`MOST_BYTES`], so that sums of it have
+    /// room.
     #[must_use]
     pub fn bytes_changed(&self) -> i64 {
         let length = &self.fields.length;
         let old = length.old.0.unwrap_or(0);
-        length.new.0.map_or(0, |new| new.saturating_sub(old))
+        let changed = length.new.0.map_or(0, |new| new.saturating_sub(old));
+        changed.clamp(-MOST_BYTES, MOST_BYTES)
     }
 }
 

@@ -12,33 +12,39 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 use wikiingest_crds::{ChangeType, RecentChanges};
 
 pub use self::change::{COLUMNS, Change, Kind, Value};
 use self::lenient::Text;
 use super::frame::Frame;
-use crate::hex::hex;
+use crate::{batch::dataset::utc, hex::hex};
 
 /// The longest value of the columns that are parts of keys, in bytes.
 pub const KEY_BYTES: usize = 128;
 /// The longest id: a UUID has 36.
 const ID_BYTES: usize = 64;
+/// The longest reason that is kept with a frame that cannot be read, in characters. Parsers quote what they choke on.
+const REASON_CHARS: usize = 400;
+/// The first and the last year that an event may be of: what is beyond no store takes, and it would push every later
+/// event into the past.
+const YEARS: std::ops::RangeInclusive<i16> = 2001..=2100;
 
 /// What a frame turned out to be.
 #[derive(Debug)]
 pub enum Parsed {
     /// A change.
     Event(Event),
-    /// One that the source does not want.
-    Filtered,
+    /// One that the source does not want, and its time.
+    Filtered(Timestamp),
     /// A sign of life that upstream sends itself.
     Canary,
     /// Something that cannot be read.
     Bad(Bad),
 }
 
-/// A change, checked and not yet taken apart.
-#[derive(Debug, Clone)]
+/// A change: it can be taken apart, and is not yet.
+#[derive(Debug)]
 pub struct Event {
     /// The hash of its id, for [`Seen`](super::seen::Seen).
     pub key: u128,
@@ -50,6 +56,8 @@ pub struct Event {
     pub raw: Bytes,
     /// Where the stream stands with it: the frame's `id`.
     pub cursor: Bytes,
+    /// Its share of what may be held in memory, given back when the last sink is done with it.
+    pub room: Option<OwnedSemaphorePermit>,
 }
 
 /// A frame that is no event, kept as it came.
@@ -146,12 +154,13 @@ pub fn parse(frame: Frame, filter: &Filter) -> Parsed {
             perhaps_held: false,
             raw: frame.data,
             cursor: frame.id,
+            room: None,
         }),
-        Ok(Read::Filtered) => Parsed::Filtered,
+        Ok(Read::Filtered(ts)) => Parsed::Filtered(ts),
         Ok(Read::Canary) => Parsed::Canary,
         Err(reason) => Parsed::Bad(Bad {
             raw: frame.data.slice(..frame.data.len().min(super::frame::KEPT)),
-            reason,
+            reason: reason.chars().take(REASON_CHARS).collect(),
             cursor: frame.id,
         }),
     }
@@ -159,7 +168,7 @@ pub fn parse(frame: Frame, filter: &Filter) -> Parsed {
 
 enum Read {
     Event(u128, Timestamp),
-    Filtered,
+    Filtered(Timestamp),
     Canary,
 }
 
@@ -180,6 +189,13 @@ fn head(data: &[u8], filter: &Filter) -> Result<Read, String> {
     let ts: Timestamp = dt
         .parse()
         .map_err(|error| format!("meta.dt is no time: {error}"))?;
+    if !YEARS.contains(&utc(ts).year()) {
+        return Err(format!("meta.dt is no time of a change: {ts}"));
+    }
+    // Databases take two texts for the same that differ by spaces at the end.
+    if id.contains(char::is_whitespace) {
+        return Err("meta.id has white space".to_owned());
+    }
     let (wiki, kind) = (head.wiki.get(), head.kind.get());
     let limits = [
         ("meta.id", Some(id), ID_BYTES),
@@ -192,8 +208,11 @@ fn head(data: &[u8], filter: &Filter) -> Result<Read, String> {
         }
     }
     if !filter.wants(wiki, kind) {
-        return Ok(Read::Filtered);
+        return Ok(Read::Filtered(ts));
     }
+    // A parser skips more than it takes: a text that is cut within a character, say, or a field that comes twice. What
+    // cannot be taken apart has to be known here, where it costs no other event.
+    Change::read(text, ts).map_err(|error| error.to_string())?;
     Ok(Read::Event(key(id), ts))
 }
 
@@ -278,6 +297,27 @@ mod tests {
     }
 
     #[test]
+    fn what_no_store_would_take_is_bad_from_the_start() {
+        let meta = |id: &str, dt: &str| format!(r#"{{"meta":{{"id":"{id}","dt":"{dt}"}}}}"#);
+        for data in [
+            format!(r#"{{{META},"comment":"\ud83d"}}"#),
+            format!(r#"{{{META},"id":1e999}}"#),
+            format!(r#"{{{META},"title":"a","title":"b"}}"#),
+            meta("a ", "2025-05-03T07:46:19Z"),
+            meta("a", "-000001-01-01T00:00:00Z"),
+            meta("a", "2925-05-03T07:46:19Z"),
+            meta("a", &format!("2025-05-03T07:46:19Z{}", "x".repeat(2_000))),
+            format!("\"{}\"", "x".repeat(2_000)),
+        ] {
+            let Parsed::Bad(bad) = read(&data, &all()) else {
+                panic!("{data} was read");
+            };
+            assert!(bad.reason.chars().count() <= REASON_CHARS, "{}", bad.reason);
+            assert!(!bad.reason.is_empty());
+        }
+    }
+
+    #[test]
     fn canaries_are_told_apart() {
         let canary = r#"{"meta":{"dt":"2024-10-01T19:02:00.000Z","domain":"canary","id":"x"}}"#;
         assert!(matches!(read(canary, &all()), Parsed::Canary));
@@ -294,11 +334,11 @@ mod tests {
         ));
         assert!(matches!(
             read(&event("dewiki", "edit"), &some),
-            Parsed::Filtered
+            Parsed::Filtered(_)
         ));
         assert!(matches!(
             read(&event("enwiki", "log"), &some),
-            Parsed::Filtered
+            Parsed::Filtered(_)
         ));
         // Who wants all types wants those of tomorrow.
         assert!(matches!(
@@ -307,7 +347,7 @@ mod tests {
         ));
         assert!(matches!(
             read(&event("enwiki", "142"), &some),
-            Parsed::Filtered
+            Parsed::Filtered(_)
         ));
     }
 }

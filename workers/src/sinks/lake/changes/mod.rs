@@ -102,6 +102,9 @@ impl Changes {
         if flushed {
             self.flush().await?;
         }
+        if self.state.position.is_empty() {
+            self.begin(batch).await?;
+        }
         let changes = self.lacking(batch).await?;
         let mut roll = self
             .roll
@@ -109,7 +112,11 @@ impl Changes {
             .unwrap_or_else(|| Roll::start(self.state.clone()));
         let zstd = self.lake.zstd;
         let added = tokio::task::block_in_place(|| roll.add(batch, &changes, zstd));
-        let written = Written::of(&changes, batch.events.len(), flushed);
+        let written = Written {
+            durable: flushed,
+            visible: false,
+            ..Written::of(&changes, batch.events.len())
+        };
         drop(changes);
         if let Err(error) = added {
             self.lost = true;
@@ -117,6 +124,20 @@ impl Changes {
         }
         self.roll = Some(roll);
         Ok(written)
+    }
+
+    /// Writes down where a new stream begins. Its events show with the first object only, and whoever comes after a
+    /// worker that was killed until then has to read them again.
+    async fn begin(&mut self, batch: &Batch) -> Result<(), LakeError> {
+        let mut held = self.state.clone();
+        held.position.advance(&batch.first);
+        let file = File {
+            held: held.clone(),
+            next: None,
+        };
+        file.write(&self.lake, &self.stream).await?;
+        self.state = held;
+        Ok(())
     }
 
     /// When the roll, or what is left of the one before, has to be completed.

@@ -53,6 +53,14 @@ impl Changes {
     /// # Errors
     /// When the server does not answer.
     pub async fn resume(&mut self) -> Result<Checkpoint, WarehouseError> {
+        let resuming = tokio::time::timeout(PATIENCE, self.try_resume());
+        let (row, conn) = resuming.await.unwrap_or_else(|_| Err(self.silent()))?;
+        self.known = row;
+        self.conn = Some(conn);
+        Ok(self.known.checkpoint())
+    }
+
+    async fn try_resume(&self) -> Result<(Row, Conn), WarehouseError> {
         let mut conn = connect(&self.mysql.opts, &self.mysql.server).await?;
         let explain = |error| self.mysql.server.explain(&error);
         conn.exec_drop(
@@ -62,9 +70,13 @@ impl Changes {
         )
         .await
         .map_err(explain)?;
-        self.known = row(&mut conn, &self.stream, false).await.map_err(explain)?;
-        self.conn = Some(conn);
-        Ok(self.known.checkpoint())
+        let row = row(&mut conn, &self.stream, false).await.map_err(explain)?;
+        Ok((row, conn))
+    }
+
+    fn silent(&self) -> WarehouseError {
+        let what = format!("no answer within {} s", PATIENCE.as_secs());
+        self.mysql.server.error(what, super::DOWN, Class::TryAgain)
     }
 
     /// Writes a batch and the checkpoint.
@@ -81,10 +93,7 @@ impl Changes {
         let transaction = self.transaction(&mut conn, batch, doubt);
         let (written, row, others) = tokio::time::timeout(PATIENCE, transaction)
             .await
-            .unwrap_or_else(|_| {
-                let what = format!("no answer within {} s", PATIENCE.as_secs());
-                Err(self.mysql.server.error(what, super::DOWN, Class::TryAgain))
-            })?;
+            .unwrap_or_else(|_| Err(self.silent()))?;
         self.known = row;
         self.doubt = others;
         self.conn = Some(conn);
@@ -103,7 +112,8 @@ impl Changes {
             .await
             .map_err(explain)?;
         // The lock makes workers that write the same stream take turns.
-        let found = row(conn, &self.stream, true).await.map_err(explain)?;
+        let mut found = row(conn, &self.stream, true).await.map_err(explain)?;
+        found.newest = found.newest.max(self.known.newest);
         let others = found.version != self.known.version;
         if others && !doubt {
             tracing::warn!(
@@ -134,7 +144,7 @@ impl Changes {
                 serde_json::to_string(&next.position).unwrap_or_default(),
                 next.newest.map(precise),
                 changes.len() as u64,
-                batch.gap.as_secs(),
+                found.gap(batch).as_secs(),
                 next.version,
                 precise(jiff::Timestamp::now()),
                 &self.stream,
@@ -143,7 +153,7 @@ impl Changes {
         .await
         .map_err(explain)?;
         conn.query_drop("COMMIT").await.map_err(explain)?;
-        let written = Written::of(&changes, batch.events.len(), true);
+        let written = Written::of(&changes, batch.events.len());
         Ok((written, next, others))
     }
 
@@ -194,9 +204,13 @@ impl Changes {
 }
 
 async fn row(conn: &mut Conn, stream: &str, lock: bool) -> mysql_async::Result<Row> {
+    let (newest, lock) = if lock {
+        ("newest", " FOR UPDATE")
+    } else {
+        ("COALESCE(newest, (SELECT MAX(ts) FROM recent_changes))", "")
+    };
     let sql = format!(
-        "SELECT position, CAST(newest AS CHAR), version FROM stream_checkpoint WHERE stream = ?{}",
-        if lock { " FOR UPDATE" } else { "" }
+        "SELECT position, CAST({newest} AS CHAR), version FROM stream_checkpoint WHERE stream = ?{lock}"
     );
     let row: Option<(String, Option<String>, i64)> = conn.exec_first(sql, (stream,)).await?;
     Ok(

@@ -45,7 +45,15 @@ where
         rows.flush().await;
         rows.sent
     };
-    let (loaded, sent) = tokio::join!(conn.query_drop(sql), fill);
+    let query = async {
+        let loaded = conn.query_drop(sql).await;
+        if loaded.is_err() {
+            // A server that refuses never asks for the rows: who fills must not wait for it.
+            conn.set_infile_handler(std::future::pending());
+        }
+        loaded
+    };
+    let (loaded, sent) = tokio::join!(query, fill);
     loaded.map_err(|error| server.explain(&error))?;
     let (taken, warnings) = (conn.affected_rows(), conn.get_warnings());
     if taken != sent || warnings > 0 {

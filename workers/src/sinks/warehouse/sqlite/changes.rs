@@ -23,13 +23,14 @@ const IDS: usize = 1_000;
 /// Rows a statement, for the same reason.
 const ROWS: usize = 500;
 
-/// Writes one stream. SQLite has one writer at a time and a commit is done when it says so, so
-/// that only the version tells whether somebody else wrote.
+/// Writes one stream.
 #[derive(Debug)]
 pub struct Changes {
     sqlite: Sqlite,
     stream: String,
     known: Row,
+    /// Somebody else moved the checkpoint, or a batch failed: every event may be held already.
+    doubt: bool,
 }
 
 impl Changes {
@@ -38,6 +39,7 @@ impl Changes {
             sqlite,
             stream: stream.to_owned(),
             known: Row::default(),
+            doubt: false,
         }
     }
 
@@ -72,20 +74,22 @@ impl Changes {
     /// When the file cannot be written; nothing of the batch is there then.
     pub async fn write(&mut self, batch: &Batch) -> Result<Written, WarehouseError> {
         let fail = explain(&self.sqlite.path);
-        let (written, row) = self
-            .transaction(batch)
+        let doubt = std::mem::replace(&mut self.doubt, true);
+        let (written, row, others) = self
+            .transaction(batch, doubt)
             .map_err(|error| fail(&error))
             .await?;
         self.known = row;
+        self.doubt = others;
         Ok(written)
     }
 
-    async fn transaction(&self, batch: &Batch) -> sqlx::Result<(Written, Row)> {
+    async fn transaction(&self, batch: &Batch, doubt: bool) -> sqlx::Result<(Written, Row, bool)> {
         let mut transaction = self.sqlite.pool.begin_with("BEGIN IMMEDIATE").await?;
         let connection = &mut *transaction;
         let found = row(connection, &self.stream).await?;
         let others = found.version != self.known.version;
-        let changes = lacking(connection, batch, others).await?;
+        let changes = lacking(connection, batch, doubt || others).await?;
         insert(
             connection,
             "recent_changes",
@@ -105,17 +109,16 @@ impl Changes {
         .bind(serde_json::to_string(&next.position).unwrap_or_default())
         .bind(next.newest.map(precise))
         .bind(i64::try_from(changes.len()).unwrap_or(i64::MAX))
-        .bind(i64::try_from(batch.gap.as_secs()).unwrap_or(i64::MAX))
+        .bind(i64::try_from(found.gap(batch).as_secs()).unwrap_or(i64::MAX))
         .bind(next.version)
         .bind(precise(Timestamp::now()))
         .bind(&self.stream)
         .execute(&mut *connection)
         .await?;
-        let written = Written::of(&changes, batch.events.len(), true);
+        let written = Written::of(&changes, batch.events.len());
         drop(changes);
         transaction.commit().await?;
-        // After a commit that failed in doubt the version differs, too.
-        Ok((written, next))
+        Ok((written, next, others))
     }
 
     async fn keep_bad(&self, connection: &mut SqliteConnection, batch: &Batch) -> sqlx::Result<()> {
@@ -142,11 +145,13 @@ impl Changes {
 }
 
 async fn row(connection: &mut SqliteConnection, stream: &str) -> sqlx::Result<Row> {
-    let row =
-        sqlx::query("SELECT position, newest, version FROM stream_checkpoint WHERE stream = ?")
-            .bind(stream)
-            .fetch_optional(connection)
-            .await?;
+    let row = sqlx::query(
+        "SELECT position, COALESCE(newest, (SELECT MAX(ts) FROM recent_changes)), version \
+         FROM stream_checkpoint WHERE stream = ?",
+    )
+    .bind(stream)
+    .fetch_optional(connection)
+    .await?;
     Ok(row.map_or_else(Row::default, |row| {
         Row::read(row.get(0), row.get(1), row.get(2))
     }))
