@@ -98,6 +98,14 @@ impl Workspace {
     pub(crate) fn cargo(&self, args: &[&str]) -> Command {
         let mut command = Command::new(install::cargo());
         command.args(args).current_dir(&self.root);
+        // What the `cargo run` that started us says of this package: build scripts that look at it would run again, and
+        // all that depends on them would be built again, each time someone builds without us in between.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 }
