@@ -150,7 +150,8 @@ pub fn python(requirements: &Path) -> Result<Python> {
     Ok(Python { dir })
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as text, for names of things that are kept by their contents.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

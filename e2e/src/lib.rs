@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod binaries;
 pub mod cli;
+pub mod cluster;
 pub mod error;
 #[cfg(feature = "servers")]
 pub mod harness;

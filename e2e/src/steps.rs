@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use crate::cluster;
 use crate::error::{Error, Result};
 use crate::install::{self, Python};
 use crate::process::{Guard, capture, line};
@@ -27,7 +28,7 @@ pub(crate) struct Options {
     /// Say what the steps are and run none
     #[arg(long)]
     list: bool,
-    /// What the tests of the steps `unit` and `servers` are told, such as a part of a test's name
+    /// What the tests of the steps `unit`, `servers` and `cluster` are told, such as a part of a test's name
     #[arg(last = true, value_name = "TEST ARGS")]
     tests: Vec<String>,
 }
@@ -43,6 +44,8 @@ enum Step {
     Unit,
     /// Suites against MariaDB, an S3 server and a stand-in for the dumps host
     Servers,
+    /// The suite on a real Kubernetes, which is brought up by kind and stays up
+    Cluster,
     /// The documentation builds without a warning
     Doc,
     /// Licences, banned crates and sources
@@ -95,6 +98,14 @@ impl Workspace {
     pub(crate) fn cargo(&self, args: &[&str]) -> Command {
         let mut command = Command::new(install::cargo());
         command.args(args).current_dir(&self.root);
+        // What the `cargo run` that started us says of this package: build scripts that look at it would run again, and
+        // all that depends on them would be built again, each time someone builds without us in between.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 }
@@ -195,6 +206,7 @@ impl Step {
             ),
             Self::Unit => stream(workspace.cargo(&["test", "--workspace", "--"]).args(tests)),
             Self::Servers => servers(workspace, tests),
+            Self::Cluster => on_cluster(workspace, tests),
             Self::Doc => stream(
                 workspace
                     .cargo(&["doc", "--workspace", "--no-deps"])
@@ -245,6 +257,15 @@ fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
         .args(tests)
         .envs(environment(&mariadb, &s3, &python, &spark));
     stream(&mut suites)
+}
+
+/// Brings the cluster up, fills it with the images, and starts its suite.
+fn on_cluster(workspace: &Workspace, tests: &[String]) -> Result<()> {
+    install::debian(install::FOR_TESTS)?;
+    cluster::make_images(cluster::ImageOptions::default())?;
+    let suite = ["test", "--workspace", "--no-fail-fast", "--test", "cluster"];
+    let features = ["--features", "wikiingest-e2e/cluster", "--"];
+    stream(workspace.cargo(&suite).args(features).args(tests))
 }
 
 /// What the suites are told.

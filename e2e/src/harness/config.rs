@@ -66,7 +66,9 @@ impl Config {
         self.sink("lake", lake.sink(), lake.secrets())
     }
 
-    fn sink(mut self, name: &str, mut sink: Value, secrets: Vec<(&str, &str)>) -> Self {
+    /// Adds a sink, with the secrets of it by their keys.
+    #[must_use]
+    pub fn sink(mut self, name: &str, mut sink: Value, secrets: Vec<(&str, &str)>) -> Self {
         sink["name"] = json!(name);
         push(&mut self.json["sinks"], sink);
         push(&mut self.json["source"]["sinks"], json!(name));

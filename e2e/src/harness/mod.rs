@@ -18,6 +18,8 @@ pub mod changes;
 pub mod config;
 pub mod dump;
 pub mod env;
+#[cfg(feature = "cluster")]
+pub mod kube;
 pub mod lake;
 pub mod tally;
 pub mod warehouse;

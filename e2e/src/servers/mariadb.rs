@@ -236,7 +236,7 @@ impl Session {
 }
 
 /// What every server gets. Names are resolved by nobody, times are UTC, text is compared byte by byte.
-const SETTINGS: &[&str] = &[
+pub(crate) const SETTINGS: &[&str] = &[
     "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     "--local-infile=1",
@@ -284,7 +284,7 @@ fn install(data: &Path) -> Result<()> {
 }
 
 /// An init file takes one statement a line.
-fn account() -> String {
+pub(crate) fn account() -> String {
     let password = PASSWORD.replace('\'', "''");
     format!(
         "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{password}';\n\

@@ -69,6 +69,15 @@ impl Replay {
         })
     }
 
+    /// One that runs elsewhere, behind a port of this machine that `forwarder` serves.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn behind(forwarder: Guard, port: u16) -> Self {
+        Self {
+            _server: forwarder,
+            port,
+        }
+    }
+
     /// What a source's `baseUrl` is set to.
     #[must_use]
     pub fn base_url(&self) -> String {

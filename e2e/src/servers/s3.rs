@@ -117,7 +117,8 @@ impl S3 {
     }
 }
 
-fn identity() -> String {
+/// Who is let in, as the server reads it.
+pub(crate) fn identity() -> String {
     json!({"identities": [{
         "name": "e2e",
         "credentials": [{"accessKey": ACCESS_KEY_ID, "secretKey": SECRET_ACCESS_KEY}],
@@ -180,30 +181,34 @@ impl Ports {
             .collect()
     }
 
-    /// Whether every one of the four answers; makes the bucket on the way, which is a folder of the filer.
     fn ready(&self) -> Result<()> {
-        // Asked for a place before it has a volume server, the master looks again only after many seconds.
-        let status = http::get(self.master, "/dir/status")?.text();
-        let status: Value = serde_json::from_str(&status).unwrap_or_default();
-        if status["Topology"]["Max"].as_u64().unwrap_or_default() == 0 {
-            return Err(Error::other("no volume server yet"));
-        }
-        let assigned = http::get(self.master, &format!("/dir/assign?collection={BUCKET}"))?;
-        if !assigned.text().contains("fid") {
-            return Err(Error::other(format!(
-                "no volume to write to yet: {}",
-                assigned.text()
-            )));
-        }
-        let bucket = http::post(self.filer, &format!("/buckets/{BUCKET}/"), "")?;
-        // 409: made by an earlier look, when the last of the servers was not up yet.
-        if bucket.status / 100 != 2 && bucket.status != 409 {
-            return Err(Error::other(format!(
-                "no bucket yet: {} {}",
-                bucket.status,
-                bucket.text()
-            )));
-        }
-        http::get(self.s3, "/status").map(drop)
+        ready(self.master, self.filer, self.s3)
     }
+}
+
+/// Whether every one of the four answers; makes the bucket on the way, which is a folder of the filer.
+pub(crate) fn ready(master: u16, filer: u16, s3: u16) -> Result<()> {
+    // Asked for a place before it has a volume server, the master looks again only after many seconds.
+    let status = http::get(master, "/dir/status")?.text();
+    let status: Value = serde_json::from_str(&status).unwrap_or_default();
+    if status["Topology"]["Max"].as_u64().unwrap_or_default() == 0 {
+        return Err(Error::other("no volume server yet"));
+    }
+    let assigned = http::get(master, &format!("/dir/assign?collection={BUCKET}"))?;
+    if !assigned.text().contains("fid") {
+        return Err(Error::other(format!(
+            "no volume to write to yet: {}",
+            assigned.text()
+        )));
+    }
+    let bucket = http::post(filer, &format!("/buckets/{BUCKET}/"), "")?;
+    // 409: made by an earlier look, when the last of the servers was not up yet.
+    if bucket.status / 100 != 2 && bucket.status != 409 {
+        return Err(Error::other(format!(
+            "no bucket yet: {} {}",
+            bucket.status,
+            bucket.text()
+        )));
+    }
+    http::get(s3, "/status").map(drop)
 }
