@@ -263,7 +263,15 @@ fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
 fn on_cluster(workspace: &Workspace, tests: &[String]) -> Result<()> {
     install::debian(install::FOR_TESTS)?;
     cluster::make_images(cluster::ImageOptions::default())?;
-    let suite = ["test", "--workspace", "--no-fail-fast", "--test", "cluster"];
+    let suite = [
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--test",
+        "cluster",
+        "--test",
+        "operator",
+    ];
     let features = ["--features", "wikiingest-e2e/cluster", "--"];
     stream(workspace.cargo(&suite).args(features).args(tests))
 }

@@ -4,6 +4,7 @@
 mod forward;
 mod kubectl;
 mod namespace;
+mod operator;
 mod servers;
 mod worker;
 

@@ -200,7 +200,7 @@ fn files(root: &Path, dir: &Path) -> Result<Vec<(PathBuf, String)>> {
     Ok(found)
 }
 
-fn manifest(name: &str) -> Result<String> {
+pub(super) fn manifest(name: &str) -> Result<String> {
     let path = env::file("cluster/manifests").join(name);
     std::fs::read_to_string(&path).doing_to("reading", &path)
 }

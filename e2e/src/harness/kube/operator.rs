@@ -1,0 +1,100 @@
+//! The operator in a namespace, and resources for it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Namespace, servers::manifest};
+use crate::error::{Doing, Result};
+use crate::harness::env;
+use crate::servers::{mariadb, s3};
+
+/// How long the operator may take to start.
+const START: Duration = Duration::from_mins(2);
+
+impl Namespace {
+    /// Starts the operator for this namespace, with the rights that the chart gives it; the CRD is there afterwards.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn operator(&self) -> Result<()> {
+        let read = |path: &str| {
+            let path = env::file("..").join(path);
+            std::fs::read_to_string(&path).doing_to("reading", &path)
+        };
+        let kubectl = self.kubectl();
+        kubectl.apply(&read("crds/wikiingests.yaml")?)?;
+        let wait = [
+            "wait",
+            "--for=condition=Established",
+            "crd/wikiingests.wikiingest.dev",
+        ];
+        kubectl.run(&wait)?;
+        let rules = read("charts/wikiingest/files/rules.yaml")?.replace('\n', "\n  ");
+        let objects = manifest("operator.yaml")?
+            .replace("$RULES", &format!("\n  {rules}"))
+            .replace("$NAMESPACE", self.name());
+        kubectl.apply(&objects)?;
+        kubectl.rolled_out("wikiingest-operator", START)
+    }
+
+    /// The Secret with the warehouse's login.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn warehouse_secret(&self) -> Result<()> {
+        self.secret(
+            "warehouse",
+            &json!({"username": mariadb::USER, "password": mariadb::PASSWORD}),
+        )
+    }
+
+    /// The Secret with the lake's login.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn lake_secret(&self) -> Result<()> {
+        let login =
+            json!({"accessKeyId": s3::ACCESS_KEY_ID, "secretAccessKey": s3::SECRET_ACCESS_KEY});
+        self.secret("lake", &login)
+    }
+
+    /// A Secret.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn secret(&self, name: &str, data: &Value) -> Result<()> {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data,
+        });
+        self.kubectl().apply(&secret.to_string())
+    }
+
+    /// Waits until a condition of a resource has a status and a reason, and gives back the resource's whole status.
+    ///
+    /// # Errors
+    /// If that is not so when `patience` is over.
+    pub fn stands(
+        &self,
+        patience: Duration,
+        name: &str,
+        condition: &str,
+        status: &str,
+        reason: &str,
+    ) -> Result<Value> {
+        let is_so = |ingest: &Value| {
+            let is_current =
+                ingest["status"]["observedGeneration"] == ingest["metadata"]["generation"];
+            let mut conditions = ingest["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten();
+            is_current
+                && conditions.any(|one| {
+                    one["type"] == condition && one["status"] == status && one["reason"] == reason
+                })
+        };
+        let ingest = self.kubectl().wait(patience, "wikiingest", name, is_so)?;
+        Ok(ingest["status"].clone())
+    }
+}

@@ -1,0 +1,336 @@
+//! The operator on a real Kubernetes: from `kubectl apply` of a resource to rows and objects, and through what people do
+//! to a resource afterwards.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that fails should say so at once"
+)]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use wikiingest_e2e::harness::kube::{Cluster, Content, MariaDbPod, Namespace, ReplayPod, S3Pod};
+use wikiingest_e2e::harness::{Dump, Hour, Tally};
+use wikiingest_e2e::servers::mariadb;
+
+/// For what takes a pod or two.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// For what takes none.
+const SOON: Duration = Duration::from_secs(30);
+/// Events in the sample of the stream.
+const EVENTS: u64 = 144;
+
+/// A namespace with the operator, the servers, and some hours of page views to load.
+struct World {
+    mariadb: MariaDbPod,
+    s3: S3Pod,
+    _replay: ReplayPod,
+    expected: Tally,
+    namespace: Namespace,
+}
+
+impl World {
+    fn new(name: &str) -> Self {
+        let cluster = Cluster::connect().expect("the cluster is up");
+        let namespace = cluster.namespace(name).expect("a namespace");
+        let dir = wikiingest_e2e::scratch::dir("dumps").expect("a temporary folder");
+        let dump = Dump::new(dir.path());
+        let mut expected = dump.generated(Hour(5), 500);
+        expected += dump.generated(Hour(6), 500);
+        let stream = "/samples/recentchange/stream-2025-05-03.ndjson";
+        let replay = namespace
+            .replay(Content::Dump(&dump), &["--events", stream, "--pace", "max"])
+            .expect("the stand-in starts");
+        let (mariadb, s3) = namespace.stores().expect("the stores start");
+        namespace.operator().expect("the operator starts");
+        Self {
+            mariadb,
+            s3,
+            _replay: replay,
+            expected,
+            namespace,
+        }
+    }
+
+    fn resource(&self) -> Value {
+        let mut warehouse = self.mariadb.sink();
+        warehouse["name"] = json!("warehouse");
+        let mut lake = self.s3.sink();
+        lake["name"] = json!("lake");
+        json!({
+            "apiVersion": "wikiingest.dev/v1alpha1",
+            "kind": "WikiIngest",
+            "metadata": {"name": "wikimedia"},
+            "spec": {
+                "contact": "https://example.org/wikiingest-tests",
+                "sinks": [warehouse, lake],
+                "sources": [
+                    {
+                        "name": "pageviews",
+                        "pageviews": {},
+                        "schedule": {"cron": "0 0 1 1 *"},
+                        "baseUrl": ReplayPod::BASE_URL,
+                        "sinks": ["warehouse", "lake"],
+                        "backfill": [{"name": "morning", "from": Hour(5).timestamp(), "to": Hour(7).timestamp()}],
+                    },
+                    {
+                        "name": "edits",
+                        "recentChanges": {},
+                        "startFrom": "2025-05-03T00:00:00Z",
+                        "baseUrl": ReplayPod::BASE_URL,
+                        "sinks": ["warehouse"],
+                    },
+                ],
+                "workers": {"imagePullPolicy": "Never"},
+            },
+        })
+    }
+
+    fn apply(&self, resource: &Value) {
+        let applied = self.namespace.kubectl().apply(&resource.to_string());
+        applied.expect("the server takes it");
+    }
+
+    fn stands(&self, patience: Duration, condition: &str, status: &str, reason: &str) -> Value {
+        let stands = self
+            .namespace
+            .stands(patience, "wikimedia", condition, status, reason);
+        stands.unwrap_or_else(|error| {
+            let logs = self
+                .namespace
+                .kubectl()
+                .logs("deployment/wikiingest-operator");
+            panic!("{error}\nthe operator said:\n{}", logs.unwrap_or_default())
+        })
+    }
+
+    /// The versions of all children.
+    fn versions(&self) -> BTreeMap<String, String> {
+        let ours = "app.kubernetes.io/managed-by=wikiingest-operator";
+        let kinds = [
+            "cronjob",
+            "job",
+            "deployment",
+            "configmap",
+            "serviceaccount",
+        ];
+        let mut versions = BTreeMap::new();
+        for kind in kinds {
+            for child in self.namespace.kubectl().list(kind, ours).expect("a list") {
+                let name = child["metadata"]["name"].as_str().expect("a name");
+                versions.insert(
+                    format!("{kind}/{name}"),
+                    child["metadata"]["resourceVersion"].to_string(),
+                );
+            }
+        }
+        versions
+    }
+}
+
+#[test]
+fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
+    let world = World::new("whole");
+    let kubectl = world.namespace.kubectl();
+    let resource = world.resource();
+
+    // A Secret that is not there yet is named, and nothing is started without it.
+    world.apply(&resource);
+    world.namespace.lake_secret().expect("a Secret");
+    let status = world.stands(SOON, "Stalled", "True", "SecretNotFound");
+    let said = status["conditions"].to_string();
+    assert!(
+        said.contains("there is no Secret warehouse: create it"),
+        "{said}"
+    );
+    assert_eq!(world.versions().len(), 0, "children without their Secret");
+
+    // With it: the schema, the backfill and the stream, in pods under the restricted profile.
+    world.namespace.warehouse_secret().expect("a Secret");
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+    let ready = [
+        "wait",
+        "--for=condition=Ready",
+        "wikiingest/wikimedia",
+        "--timeout=10s",
+    ];
+    kubectl.run(&ready).expect("kubectl wait reads it, too");
+    let is_done = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
+    let done = kubectl
+        .wait(PATIENCE, "wikiingest", "wikimedia", is_done)
+        .expect("the backfill ends");
+    let backfill = &done["status"]["backfills"][0];
+    assert_eq!(
+        (&backfill["completed"], &backfill["total"]),
+        (&json!(2), &json!(2)),
+        "{backfill}"
+    );
+    assert_eq!(backfill["percent"], json!(100), "{backfill}");
+    assert_eq!(
+        world.mariadb.warehouse.tally("pageviews_hourly"),
+        world.expected
+    );
+    let deadline = Instant::now() + SOON;
+    let rows = || {
+        world
+            .mariadb
+            .warehouse
+            .number("SELECT COUNT(*) FROM recent_changes")
+    };
+    while rows() < EVENTS && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(rows(), EVENTS);
+    let objects = world.s3.lake.objects();
+    assert_eq!(objects.len(), 2, "{objects:?}");
+
+    // Once more changes nothing.
+    let before = world.versions();
+    world.apply(&resource);
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(world.versions(), before);
+}
+
+#[test]
+fn a_run_is_made_when_asked_for_and_tells_what_is_missing() {
+    let world = World::new("runs");
+    let kubectl = world.namespace.kubectl();
+    world.namespace.warehouse_secret().expect("a Secret");
+    world.namespace.lake_secret().expect("a Secret");
+    let mut resource = world.resource();
+    resource["spec"]["sources"]
+        .as_array_mut()
+        .expect("sources")
+        .truncate(1);
+    resource["spec"]["sources"][0]["backfill"] = json!([]);
+    world.apply(&resource);
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+    let annotate = |token: &str| {
+        let annotation = format!("wikiingest.dev/run-now={token}");
+        let args = [
+            "annotate",
+            "--overwrite",
+            "wikiingest/wikimedia",
+            &annotation,
+        ];
+        kubectl.run(&args).expect("it is annotated");
+    };
+    annotate("one");
+    // The stand-in has nothing of the last two days: the run did what it could.
+    let status = world.stands(PATIENCE, "DataComplete", "False", "FilesMissing");
+    assert_eq!(status["lastHandledReconcileAt"], "one");
+    assert_eq!(status["sources"][0]["lastRun"]["exitCode"], 2, "{status}");
+    assert!(
+        status["sources"][0]["missingCount"].as_i64() > Some(30),
+        "{status}"
+    );
+    assert_eq!(status["sourcesReady"], "1/1");
+    world.stands(SOON, "LastRunSucceeded", "True", "Succeeded");
+    // The same token is acted on once, another one again.
+    let runs = || {
+        let selector = "app.kubernetes.io/component=batch";
+        kubectl.list("job", selector).expect("a list").len()
+    };
+    assert_eq!(runs(), 1);
+    annotate("two");
+    let handled = |ingest: &Value| ingest["status"]["lastHandledReconcileAt"] == "two";
+    kubectl
+        .wait(SOON, "wikiingest", "wikimedia", handled)
+        .expect("the second token is handled");
+    assert_eq!(runs(), 2);
+}
+
+#[test]
+fn children_follow_the_spec_and_come_back_when_somebody_removes_them() {
+    let world = World::new("edits");
+    let kubectl = world.namespace.kubectl();
+    world.namespace.warehouse_secret().expect("a Secret");
+    world.namespace.lake_secret().expect("a Secret");
+    let mut resource = world.resource();
+    resource["spec"]["sources"][0]["backfill"] = json!([]);
+    world.apply(&resource);
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+    let cron_job = |is_so: &dyn Fn(&Value) -> bool| {
+        let found = kubectl.wait(SOON, "cronjob", "wikimedia-pageviews", is_so);
+        found.expect("the CronJob is as it should be")
+    };
+
+    // Deleted, and edited by hand.
+    let uid = cron_job(&|_| true)["metadata"]["uid"].clone();
+    kubectl
+        .delete("cronjob", "wikimedia-pageviews")
+        .expect("it is deleted");
+    cron_job(&|found| found["metadata"]["uid"] != uid);
+    let patch = [
+        "patch",
+        "cronjob",
+        "wikimedia-pageviews",
+        "--patch",
+        r#"{"spec":{"schedule":"1 1 1 1 1"}}"#,
+    ];
+    kubectl.run(&patch).expect("it is edited");
+    cron_job(&|found| found["spec"]["schedule"] == "0 0 1 1 *");
+
+    // Another schedule, suspended, resumed.
+    resource["spec"]["sources"][0]["schedule"]["cron"] = json!("0 0 2 1 *");
+    resource["spec"]["suspend"] = json!(true);
+    world.apply(&resource);
+    cron_job(&|found| found["spec"]["schedule"] == "0 0 2 1 *" && found["spec"]["suspend"] == true);
+    world.stands(SOON, "Suspended", "True", "SpecSuspend");
+    let replicas = |count: i64| {
+        let is_so = move |found: &Value| found["spec"]["replicas"] == count;
+        kubectl
+            .wait(SOON, "deployment", "wikimedia-edits", is_so)
+            .expect("the Deployment follows");
+    };
+    replicas(0);
+    resource["spec"]["suspend"] = json!(false);
+    world.apply(&resource);
+    replicas(1);
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+
+    // A rotated Secret starts the stream worker anew.
+    let pod_of = |found: &Value| {
+        found["spec"]["template"]["metadata"]["annotations"]["wikiingest.dev/started-with"].clone()
+    };
+    let before = pod_of(
+        &kubectl
+            .get("deployment", "wikimedia-edits")
+            .expect("it is there"),
+    );
+    world
+        .namespace
+        .secret(
+            "warehouse",
+            &json!({"username": mariadb::USER, "password": mariadb::PASSWORD, "unused": "x"}),
+        )
+        .expect("the Secret is changed");
+    let moved = |found: &Value| pod_of(found) != before;
+    kubectl
+        .wait(PATIENCE, "deployment", "wikimedia-edits", moved)
+        .expect("the worker is replaced");
+
+    // A source that goes takes its children with it, and nothing else.
+    resource["spec"]["sources"]
+        .as_array_mut()
+        .expect("sources")
+        .truncate(1);
+    world.apply(&resource);
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+    let is_gone = || !world.versions().contains_key("deployment/wikimedia-edits");
+    let deadline = Instant::now() + SOON;
+    while !is_gone() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(is_gone(), "the stream's Deployment is still there");
+    assert!(world.versions().contains_key("cronjob/wikimedia-pageviews"));
+
+    // What the API server cannot know to be wrong, the operator says.
+    resource["spec"]["sources"][0]["schedule"]["cron"] = json!("0 0 31 2 *");
+    world.apply(&resource);
+    let status = world.stands(SOON, "Stalled", "True", "InvalidSpec");
+    let said = status["conditions"].to_string();
+    assert!(said.contains("spec.sources[0].schedule.cron"), "{said}");
+}
