@@ -322,6 +322,7 @@ fn report() -> impl Strategy<Value = Report> {
                 rejected,
                 bytes,
                 seconds,
+                through: None,
                 exit_code,
             },
         )

@@ -40,7 +40,10 @@ fn one(
 ) -> SourceStatus {
     let mut status = before.cloned().unwrap_or_default();
     status.name.clone_from(&source.name);
-    status.kind = source.kind().map_or("", SourceKind::name).to_owned();
+    source
+        .kind()
+        .map_or("", SourceKind::name)
+        .clone_into(&mut status.kind);
     status.next_run_time = source
         .schedule
         .as_ref()
