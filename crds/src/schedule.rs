@@ -65,7 +65,8 @@ pub struct Backfill {
     pub to: Timestamp,
 
     /// How many workers load the range at the same time. Wikimedia's host is given two connections from the whole
-    /// cluster whatever is set here, so more than 2 helps only with a mirror (baseUrl). Default: 1.
+    /// cluster whatever is set here, and scheduled runs go first, so more than 2 helps only with a mirror (baseUrl).
+    /// Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 16))]
     pub parallelism: u16,

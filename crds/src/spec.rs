@@ -81,8 +81,8 @@ use crate::{Sink, Source, WikiIngestStatus, Workers};
         .message("two sources of the same kind feed the same sink, where they would overwrite each other's rows: make them one source, or give them different sinks").field_path(".sources"),
 )]
 pub struct WikiIngestSpec {
-    /// Stop loading: nothing new is started while this is true, and the stream is not read. Runs that have begun finish.
-    /// Default: false.
+    /// Stop loading: nothing new is started while this is true, and the stream is not read. Scheduled runs that have begun
+    /// finish; backfills stop where they are and go on later. Default: false.
     #[serde(default)]
     pub suspend: bool,
 

@@ -33,12 +33,18 @@ struct World {
 
 impl World {
     fn new(name: &str) -> Self {
+        Self::with(name, 5..7)
+    }
+
+    fn with(name: &str, hours: std::ops::Range<u8>) -> Self {
         let cluster = Cluster::connect().expect("the cluster is up");
         let namespace = cluster.namespace(name).expect("a namespace");
         let dir = wikiingest_e2e::scratch::dir("dumps").expect("a temporary folder");
         let dump = Dump::new(dir.path());
-        let mut expected = dump.generated(Hour(5), 500);
-        expected += dump.generated(Hour(6), 500);
+        let mut expected = Tally::default();
+        for hour in hours {
+            expected += dump.generated(Hour(hour), 300);
+        }
         let stream = "/samples/recentchange/stream-2025-05-03.ndjson";
         let replay = namespace
             .replay(Content::Dump(&dump), &["--events", stream, "--pace", "max"])
@@ -186,11 +192,143 @@ fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
     let objects = world.s3.lake.objects();
     assert_eq!(objects.len(), 2, "{objects:?}");
 
+    // A backfill that is done is not run again, even when its Job is gone.
+    let job = backfill["job"].as_str().expect("a name");
+    let expires = |job: &Value| job["spec"]["ttlSecondsAfterFinished"] == 86_400;
+    kubectl
+        .wait(SOON, "job", job, expires)
+        .expect("the Job expires");
+    kubectl.delete("job", job).expect("it is deleted");
+
     // Once more changes nothing.
     let before = world.versions();
     world.apply(&resource);
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(world.versions(), before);
+    let job = format!("job/{job}");
+    assert!(!before.contains_key(&job), "{job} was made again");
+}
+
+#[test]
+fn a_backfill_ends_with_every_hour_once_whoever_is_killed() {
+    let world = World::with("backfill", 0..23);
+    world.namespace.warehouse_secret().expect("a Secret");
+    world.namespace.lake_secret().expect("a Secret");
+    let mut resource = world.resource();
+    resource["spec"]["sources"]
+        .as_array_mut()
+        .expect("sources")
+        .truncate(1);
+    resource["spec"]["sources"][0]["backfill"] = json!([{
+        "name": "day", "from": Hour(0).timestamp(), "to": Hour(23).timestamp(), "parallelism": 3,
+    }]);
+    world.apply(&resource);
+    let kubectl = world.namespace.kubectl();
+    let loaded = |parts: i64| {
+        let is_so = move |ingest: &Value| {
+            ingest["status"]["backfills"][0]["completed"].as_i64() >= Some(parts)
+        };
+        kubectl
+            .wait(PATIENCE, "wikiingest", "wikimedia", is_so)
+            .expect("the backfill goes on")
+    };
+    let kill = |selector: &str| {
+        let args = [
+            "delete",
+            "pod",
+            "--selector",
+            selector,
+            "--grace-period=0",
+            "--force",
+            "--wait=false",
+        ];
+        kubectl.run(&args).expect("they are killed")
+    };
+    let status = loaded(2)["status"]["backfills"][0].clone();
+    assert_eq!(
+        (&status["phase"], &status["total"]),
+        (&json!("Running"), &json!(23)),
+        "{status}"
+    );
+    kill("app=wikiingest-operator");
+    loaded(8);
+    kill("app.kubernetes.io/component=backfill");
+    kill("app=wikiingest-operator");
+    let status = loaded(23)["status"]["backfills"][0].clone();
+    assert_eq!(
+        (&status["phase"], &status["percent"]),
+        (&json!("Complete"), &json!(100)),
+        "{status}"
+    );
+    assert_eq!(
+        world.mariadb.warehouse.tally("pageviews_hourly"),
+        world.expected
+    );
+    assert_eq!(world.s3.lake.objects().len(), 23);
+}
+
+#[test]
+fn a_connection_to_the_dumps_host_is_one_pod_s_at_a_time() {
+    let cluster = Cluster::connect().expect("the cluster is up");
+    let namespace = cluster.namespace("connection").expect("a namespace");
+    namespace.operator().expect("the operator starts");
+    namespace.lake_secret().expect("a Secret");
+    let kubectl = namespace.kubectl();
+    // Nothing of it runs: it is due once a year.
+    let resource = json!({
+        "apiVersion": "wikiingest.dev/v1alpha1",
+        "kind": "WikiIngest",
+        "metadata": {"name": "wikimedia"},
+        "spec": {
+            "contact": "https://example.org/wikiingest-tests",
+            "sinks": [{"name": "lake", "s3": {
+                "bucket": "lake", "region": "eu-west-1", "credentialsSecretRef": {"name": "lake"},
+            }}],
+            "sources": [{
+                "name": "pageviews", "pageviews": {}, "schedule": {"cron": "0 0 1 1 *"}, "sinks": ["lake"],
+            }],
+        },
+    });
+    kubectl
+        .apply(&resource.to_string())
+        .expect("the server takes it");
+    let cron_job = kubectl.wait(SOON, "cronjob", "wikimedia-pageviews", |_| true);
+    let template = cron_job.expect("a CronJob")["spec"]["jobTemplate"]["spec"]["template"].clone();
+    // Its pods, but for the program, which here only waits.
+    let pod = |name: &str| {
+        let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]});
+        pod["metadata"]["name"] = json!(name);
+        let container = &mut pod["spec"]["containers"][0];
+        container["image"] = json!("wikiingest/e2e-replay:e2e");
+        container["command"] = json!([
+            "wikimedia-replay",
+            "--root",
+            "/samples",
+            "--listen",
+            "0.0.0.0:8080"
+        ]);
+        container["args"] = json!([]);
+        kubectl.apply(&pod.to_string()).expect("the pod is let in");
+    };
+    let runs = |pod: &Value| pod["status"]["phase"] == "Running";
+    let waits = |pod: &Value| {
+        pod["status"]["conditions"]
+            .to_string()
+            .contains("anti-affinity")
+    };
+    pod("one");
+    kubectl
+        .wait(PATIENCE, "pod", "one", runs)
+        .expect("the first one runs");
+    pod("two");
+    kubectl
+        .wait(PATIENCE, "pod", "two", waits)
+        .expect("the second one waits");
+    let gone = ["delete", "pod", "one", "--grace-period=0", "--force"];
+    kubectl.run(&gone).expect("the first one ends");
+    kubectl
+        .wait(PATIENCE, "pod", "two", runs)
+        .expect("the second one runs");
 }
 
 #[test]

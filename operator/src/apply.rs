@@ -12,12 +12,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    build::{Child, Children, Kind},
+    build::{Child, Children, Kind, Lane},
     dereference::Found,
     error::{Error, call},
     names,
     status::{job, schema},
 };
+
+/// How long a backfill's Job is kept after its end.
+const KEPT: u32 = 24 * 3600;
 
 /// What was done, for events.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,8 +76,14 @@ impl Applier<'_> {
         for child in &children.runs {
             self.once(child).await?;
         }
-        for lane in children.backfills.iter().flat_map(|plan| &plan.lanes) {
-            self.lane(&lane.job, held.contains(&lane.job.name)).await?;
+        for plan in &children.backfills {
+            for Lane { job, .. } in &plan.lanes {
+                if plan.done {
+                    self.expire(job).await?;
+                } else {
+                    self.lane(job, held.contains(&job.name)).await?;
+                }
+            }
         }
         self.prune(children).await
     }
@@ -115,17 +124,31 @@ impl Applier<'_> {
         if is == suspend || job::finished(live).is_some() {
             return Ok(());
         }
+        self.merge(child, json!({"suspend": suspend})).await
+    }
+
+    /// Lets the cluster remove a Job some time after its end. Not before its outcome is in the status of the resource,
+    /// or it would be made, and run, again.
+    async fn expire(&mut self, child: &Child) -> Result<(), Error> {
+        let spec = self.job(child).and_then(|job| job.spec.as_ref());
+        match spec {
+            Some(spec) if spec.ttl_seconds_after_finished.is_none() => {
+                self.merge(child, json!({"ttlSecondsAfterFinished": KEPT}))
+                    .await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes what may be changed of a Job.
+    async fn merge(&mut self, child: &Child, spec: Value) -> Result<(), Error> {
         let api: Api<Job> = Api::namespaced(self.client.clone(), self.namespace);
-        let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
         let params = PatchParams {
             field_manager: Some(names::MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let what = format!(
-            "{} Job {}",
-            if suspend { "suspend" } else { "resume" },
-            child.name
-        );
+        let patch = Patch::Merge(json!({"spec": spec}));
+        let what = format!("change Job {}", child.name);
         call(what, api.patch(&child.name, &params, &patch)).await?;
         self.done.applied.push(format!("Job {}", child.name));
         Ok(())

@@ -3,7 +3,7 @@
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use wikiingest_crds::{
-    WikiIngest, WikiIngestSpec,
+    BackfillPhase, BackfillStatus, WikiIngest, WikiIngestSpec,
     validate::{Problem, Target, semantic},
 };
 
@@ -22,9 +22,20 @@ pub struct Validated<'a> {
     pub spec: &'a WikiIngestSpec,
     /// The token of a run that is asked for and was not made yet.
     pub run_now: Option<&'a str>,
+    /// How far its backfills were.
+    pub backfills: &'a [BackfillStatus],
 }
 
 impl Validated<'_> {
+    /// Whether a backfill is done: it is not run again, whatever became of its Jobs.
+    pub(crate) fn is_done(&self, source: &str, backfill: &str) -> bool {
+        self.backfills.iter().any(|status| {
+            status.source == source
+                && status.name == backfill
+                && status.phase == BackfillPhase::Complete
+        })
+    }
+
     /// The owner reference of its children.
     pub(crate) fn owner(&self) -> Value {
         json!({
@@ -49,10 +60,8 @@ pub fn validate(ingest: &WikiIngest) -> Result<Validated<'_>, Vec<Problem>> {
     }
     let metadata = &ingest.metadata;
     let token = ingest.annotations().get(names::RUN_NOW);
-    let handled = ingest
-        .status
-        .as_ref()
-        .and_then(|status| status.last_handled_reconcile_at.as_ref());
+    let status = ingest.status.as_ref();
+    let handled = status.and_then(|status| status.last_handled_reconcile_at.as_ref());
     Ok(Validated {
         name: metadata.name.as_deref().unwrap_or_default(),
         namespace: metadata.namespace.as_deref().unwrap_or_default(),
@@ -61,5 +70,6 @@ pub fn validate(ingest: &WikiIngest) -> Result<Validated<'_>, Vec<Problem>> {
         run_now: token
             .filter(|token| handled != Some(token))
             .map(String::as_str),
+        backfills: status.map_or(&[], |status| &status.backfills),
     })
 }

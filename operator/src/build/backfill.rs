@@ -15,9 +15,6 @@ use crate::{names, settings::Component};
 const SHORT: i64 = 48;
 /// A part that takes longer hangs.
 const LONGEST_PART: u32 = 6 * 3600;
-/// How long a Job is kept after its end. By then its outcome is in the status of the resource.
-const KEPT: u32 = 24 * 3600;
-
 /// A backfill to be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -29,6 +26,8 @@ pub struct Plan {
     pub parts: u32,
     /// A Job each.
     pub lanes: Vec<Lane>,
+    /// All of it is loaded, and its Jobs need not be there any more.
+    pub done: bool,
 }
 
 /// A part of a backfill with a connection of its own.
@@ -76,6 +75,7 @@ fn plan(context: &Context<'_>, source: &Source, backfill: &Backfill) -> Plan {
         name: backfill.name.clone(),
         parts,
         lanes: stretches.iter().enumerate().map(lane).collect(),
+        done: context.ingest.is_done(&source.name, &backfill.name),
     }
 }
 
@@ -163,7 +163,6 @@ fn lane(
             "backoffLimitPerIndex": 3,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": pod::failure_policy(&[64, 77]),
-            "ttlSecondsAfterFinished": KEPT,
             "suspend": context.ingest.spec.suspend,
             "template": {
                 "metadata": pod.template(context)["metadata"],
