@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use wikiingest_e2e::harness::kube::{Cluster, Content, MariaDbPod, Namespace, ReplayPod, S3Pod};
 use wikiingest_e2e::harness::{Dump, Hour, Tally};
@@ -471,4 +472,80 @@ fn children_follow_the_spec_and_come_back_when_somebody_removes_them() {
     let status = world.stands(SOON, "Stalled", "True", "InvalidSpec");
     let said = status["conditions"].to_string();
     assert!(said.contains("spec.sources[0].schedule.cron"), "{said}");
+}
+
+/// A change to the example that makes it invalid, as `crds/tests/bad.yaml` has it.
+#[derive(Debug, Deserialize)]
+struct Bad {
+    at: String,
+    #[serde(default)]
+    set: Value,
+    #[serde(default)]
+    remove: bool,
+    says: String,
+}
+
+impl Bad {
+    fn resource(&self, name: &str) -> Value {
+        let mut resource: Value = serde_saphyr::from_str(EXAMPLE).expect("the example is YAML");
+        let (parent, field) = self.at.rsplit_once('/').expect("a pointer");
+        match resource.pointer_mut(parent).expect("its parent is there") {
+            Value::Object(fields) if self.remove => drop(fields.remove(field)),
+            Value::Object(fields) => drop(fields.insert(field.to_owned(), self.set.clone())),
+            Value::Array(items) if field == "-" => items.push(self.set.clone()),
+            Value::Array(items) => {
+                items[field.parse::<usize>().expect("an index")] = self.set.clone();
+            }
+            other => panic!("{} is in {other}", self.at),
+        }
+        resource["metadata"]["name"] = json!(name);
+        resource
+    }
+}
+
+const EXAMPLE: &str = include_str!("../../crds/tests/example.yaml");
+const CRD: &str = include_str!("../../crds/wikiingests.yaml");
+
+#[test]
+fn what_is_wrong_the_api_server_refuses_or_the_operator_says() {
+    let cluster = Cluster::connect().expect("the cluster is up");
+    let namespace = cluster.namespace("bad").expect("a namespace");
+    namespace.operator().expect("the operator starts");
+    let kubectl = namespace.kubectl();
+    kubectl.apply(EXAMPLE).expect("the example itself is taken");
+    let corpus: Vec<Bad> = serde_saphyr::from_str(include_str!("../../crds/tests/bad.yaml"))
+        .expect("the corpus is YAML");
+    // Words of the CRD's own rules have to come from the API server.
+    let crd = CRD.replace('\n', " ");
+    let (mut refused, mut taken) = (0, Vec::new());
+    for (number, bad) in corpus
+        .iter()
+        .enumerate()
+        .filter(|(_, bad)| bad.at.starts_with("/spec/"))
+    {
+        let name = format!("bad-{number}");
+        match kubectl.apply(&bad.resource(&name).to_string()) {
+            Ok(()) => taken.push((name, bad)),
+            Err(error) => {
+                let error = error.to_string();
+                let ours = crd.contains(&format!("message: {}", bad.says));
+                assert!(!ours || error.contains(&bad.says), "{bad:?}\n{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 40, "{refused} are refused");
+    assert!(taken.len() > 10, "{taken:?} are taken");
+    for (name, bad) in taken {
+        let stands = namespace.stands(SOON, &name, "Stalled", "True", "InvalidSpec");
+        let status = stands.unwrap_or_else(|error| panic!("{bad:?}\n{error}"));
+        let conditions = status["conditions"].as_array().expect("conditions");
+        let said = |condition: &Value| {
+            condition["type"] == "Ready"
+                && condition["message"]
+                    .as_str()
+                    .is_some_and(|text| text.contains(&bad.says))
+        };
+        assert!(conditions.iter().any(said), "{bad:?}\n{status}");
+    }
 }
