@@ -474,6 +474,90 @@ fn children_follow_the_spec_and_come_back_when_somebody_removes_them() {
     assert!(said.contains("spec.sources[0].schedule.cron"), "{said}");
 }
 
+#[test]
+fn what_only_a_person_can_mend_is_told_and_gone_once_it_is_mended() {
+    let world = World::new("mend");
+    world.namespace.lake_secret().expect("a Secret");
+    let wrong = json!({"username": mariadb::USER, "password": "wrong"});
+    world
+        .namespace
+        .secret("warehouse", &wrong)
+        .expect("a Secret");
+    let mut resource = world.resource();
+    resource["spec"]["sources"]
+        .as_array_mut()
+        .expect("sources")
+        .truncate(1);
+    resource["spec"]["sources"][0]["backfill"] = json!([]);
+    world.apply(&resource);
+    let status = world.stands(PATIENCE, "Stalled", "True", "MigrationFailed");
+    let said = status["conditions"].to_string();
+    assert!(said.contains("Access denied"), "{said}");
+    assert!(!said.contains("wrong"), "{said}");
+    world
+        .namespace
+        .warehouse_secret()
+        .expect("the Secret is mended");
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+
+    resource["spec"]["workers"]["image"] = json!("wikiingest/nowhere:1");
+    world.apply(&resource);
+    let says_why = |ingest: &Value| {
+        ingest["status"]["conditions"]
+            .to_string()
+            .contains("ErrImageNeverPull")
+    };
+    let kubectl = world.namespace.kubectl();
+    kubectl
+        .wait(PATIENCE, "wikiingest", "wikimedia", says_why)
+        .expect("it says why it waits");
+    world.stands(SOON, "Reconciling", "True", "Migrating");
+    let workers = resource["spec"]["workers"]
+        .as_object_mut()
+        .expect("an object");
+    let _ = workers.remove("image");
+    world.apply(&resource);
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+}
+
+#[test]
+fn of_two_operators_one_acts_and_the_other_takes_over() {
+    let world = World::new("lease");
+    world.namespace.warehouse_secret().expect("a Secret");
+    world.namespace.lake_secret().expect("a Secret");
+    let kubectl = world.namespace.kubectl();
+    let scale = ["scale", "deployment/wikiingest-operator", "--replicas=2"];
+    kubectl.run(&scale).expect("there are two");
+    kubectl
+        .rolled_out("wikiingest-operator", PATIENCE)
+        .expect("both are ready");
+    let holder = || {
+        let lease = kubectl
+            .get("lease", "wikiingest-operator")
+            .expect("a Lease");
+        lease["spec"]["holderIdentity"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let first = holder();
+    let pods = kubectl
+        .list("pod", "app=wikiingest-operator")
+        .expect("pods");
+    assert_eq!(pods.len(), 2);
+    assert!(
+        pods.iter()
+            .any(|pod| pod["metadata"]["name"] == first.as_str()),
+        "{first}"
+    );
+    // Killed, so that it cannot give the Lease back.
+    let kill = ["delete", "pod", &first, "--grace-period=0", "--force"];
+    kubectl.run(&kill).expect("it is killed");
+    world.apply(&world.resource());
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+    assert_ne!(holder(), first);
+}
+
 /// A change to the example that makes it invalid, as `crds/tests/bad.yaml` has it.
 #[derive(Debug, Deserialize)]
 struct Bad {

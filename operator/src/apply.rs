@@ -60,7 +60,7 @@ impl Applier<'_> {
         self.one(&children.config, &self.found.config_maps).await?;
         if let Some(migrate) = &children.migrate {
             // Another version's may still be at work: never two at once.
-            if !schema::other_is_running(&migrate.name, &self.found.jobs) {
+            if !schema::other_is_running(&migrate.name, &self.found.jobs, &self.found.pods) {
                 self.once(migrate).await?;
             }
         }
@@ -193,8 +193,8 @@ impl Applier<'_> {
             let surplus = self.is_surplus(job, Kind::Job, &wanted);
             // Runs that were asked for end by themselves and are removed by their own clock.
             let expires = job.labels().get(names::COMPONENT).map(String::as_str) == Some("batch");
-            let schema = job.labels().get(names::COMPONENT).map(String::as_str) == Some("migrate");
-            if surplus && !expires && (!schema || job::finished(job).is_some()) {
+            let migrates = schema::is_migration(job) && schema::is_running(job, &self.found.pods);
+            if surplus && !expires && !migrates {
                 self.delete(Kind::Job, job).await?;
             }
         }

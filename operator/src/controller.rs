@@ -47,6 +47,8 @@ const ABREAST: u16 = 8;
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// How often a resource is looked at when nothing happens.
 const EVERY: Duration = Duration::from_mins(5);
+/// The same, while it is not ready: what its pods wait for is told by none of the objects that are watched.
+const UNREADY: Duration = Duration::from_secs(10);
 /// The first wait after a failure, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(2));
 
@@ -184,14 +186,14 @@ async fn reconcile(ingest: Arc<WikiIngest>, context: Arc<Context>) -> Result<Act
     if result.is_ok() {
         context.failures().remove(&key(&ingest));
     }
-    result.map(|()| Action::requeue(EVERY))
+    result.map(|ready| Action::requeue(if ready { EVERY } else { UNREADY }))
 }
 
-/// Dereference, validate, build, apply, status.
-async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<(), Error> {
+/// Dereference, validate, build, apply, status. Whether the resource is ready, or left alone.
+async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, Error> {
     let paused = ingest.annotations().get(names::PAUSED).map(String::as_str) == Some("true");
     if ingest.metadata.deletion_timestamp.is_some() || paused {
-        return Ok(());
+        return Ok(true);
     }
     let found = dereference(&context.client, ingest).await?;
     let validated = match validate(ingest) {
@@ -225,14 +227,14 @@ async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<(), Err
     }
 }
 
-/// Writes the status, if it is another one, and tells of the turns.
+/// Writes the status, if it is another one, and tells of the turns. Whether the resource is ready.
 async fn tell(
     ingest: &WikiIngest,
     context: &Context,
     found: &Found,
     outcome: &Outcome<'_>,
     done: &Done,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let next = status(ingest, found, outcome, Timestamp::now());
     context.metrics.stands(ingest, &next);
     let turns = events::turns(ingest.status.as_ref(), &next, done);
@@ -240,7 +242,8 @@ async fn tell(
         write(ingest, context, &next).await?;
     }
     context.publisher.publish(ingest, turns).await;
-    Ok(())
+    let mut conditions = next.conditions.iter();
+    Ok(conditions.any(|one| one.type_ == "Ready" && one.status == "True"))
 }
 
 async fn write(

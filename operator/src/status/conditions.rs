@@ -298,7 +298,7 @@ fn schema_trouble(found: &Found, children: &Children) -> Option<Finding> {
         let why =
             why.unwrap_or_else(|| "the databases could not be brought to the schema".to_owned());
         let message = format!(
-            "Job {}: {why}; when that is mended, delete the Job",
+            "Job {}: {why}; a new version of the Secret starts it again, and so does deleting the Job",
             migrate.name
         );
         return Some(stuck("MigrationFailed", message));

@@ -1,10 +1,10 @@
 //! Whether the databases are at the schema that the workers need.
 
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::ResourceExt as _;
 
 use super::job;
-use crate::{build::Child, names};
+use crate::{build::Child, names, settings::Component};
 
 /// Whether everything may write; so where there is nothing to migrate.
 #[must_use]
@@ -22,12 +22,29 @@ pub(super) fn of<'a>(name: &str, jobs: &'a [Job]) -> Option<&'a Job> {
     jobs.iter().find(|job| job.name_any() == name)
 }
 
+/// Whether a Job of this kind is at work: one whose pod cannot start, for want of its image, say, is in nobody's way.
+#[must_use]
+pub fn is_running(job: &Job, pods: &[Pod]) -> bool {
+    let is_ours = job::is_of(job);
+    let runs = |pod: &Pod| {
+        let phase = pod
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.as_deref());
+        phase == Some("Running")
+    };
+    job::finished(job).is_none() && pods.iter().any(|pod| is_ours(pod) && runs(pod))
+}
+
+/// Whether a Job is one of these.
+#[must_use]
+pub fn is_migration(job: &Job) -> bool {
+    job.labels().get(names::COMPONENT).map(String::as_str) == Some(Component::Migrate.as_str())
+}
+
 /// Whether another version's Job is at work.
 #[must_use]
-pub fn other_is_running(name: &str, jobs: &[Job]) -> bool {
-    jobs.iter().any(|other| {
-        other.labels().get(names::COMPONENT).map(String::as_str) == Some("migrate")
-            && other.name_any() != name
-            && job::finished(other).is_none()
-    })
+pub fn other_is_running(name: &str, jobs: &[Job], pods: &[Pod]) -> bool {
+    jobs.iter()
+        .any(|other| is_migration(other) && other.name_any() != name && is_running(other, pods))
 }
