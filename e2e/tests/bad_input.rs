@@ -462,6 +462,16 @@ fn a_wrong_s3_secret_is_a_refusal() {
 }
 
 #[test]
+fn a_system_without_trusted_certificates_is_told_so() {
+    let run = run_with(Stores::Servers, |config| {
+        config.with_secret("SSL_CERT_FILE", "/nowhere")
+    });
+    let _ = run
+        .expect(64)
+        .says(&["lake", "no trusted certificates", "SSL_CERT_FILE"]);
+}
+
+#[test]
 fn a_field_that_is_not_known_is_named() {
     let run = run_with(Stores::Embedded, |config| {
         config.with("/limits/conections", json!(3))

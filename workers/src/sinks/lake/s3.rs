@@ -46,6 +46,16 @@ pub struct S3 {
 
 impl S3 {
     pub(super) async fn open(name: &str, sink: &S3Sink) -> Result<Self, LakeError> {
+        // The client panics where there are none.
+        if rustls_native_certs::load_native_certs().certs.is_empty() {
+            return Err(LakeError {
+                place: format!("s3://{}", sink.bucket),
+                what: "there are no trusted certificates on this system".to_owned(),
+                advice: "install ca-certificates, or name a file of them in SSL_CERT_FILE"
+                    .to_owned(),
+                class: Class::BadConfig,
+            });
+        }
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
