@@ -463,8 +463,10 @@ fn a_wrong_s3_secret_is_a_refusal() {
 
 #[test]
 fn a_system_without_trusted_certificates_is_told_so() {
-    let run = run_with(Stores::Servers, |config| {
-        config.with_secret("SSL_CERT_FILE", "/nowhere")
+    let run = run_with(Stores::Servers, |mut config| {
+        let none = ("SSL_CERT_FILE".to_owned(), "/nowhere".to_owned());
+        config.env.push(none);
+        config
     });
     let _ = run
         .expect(64)
