@@ -464,8 +464,9 @@ fn a_wrong_s3_secret_is_a_refusal() {
 #[test]
 fn a_system_without_trusted_certificates_is_told_so() {
     let run = run_with(Stores::Servers, |mut config| {
-        let none = ("SSL_CERT_FILE".to_owned(), "/nowhere".to_owned());
-        config.env.push(none);
+        for places in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            config.env.push((places.to_owned(), "/nowhere".to_owned()));
+        }
         config
     });
     let _ = run
