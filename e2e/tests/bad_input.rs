@@ -463,15 +463,19 @@ fn a_wrong_s3_secret_is_a_refusal() {
 
 #[test]
 fn a_system_without_trusted_certificates_is_told_so() {
-    let run = run_with(Stores::Servers, |mut config| {
-        for places in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
-            config.env.push((places.to_owned(), "/nowhere".to_owned()));
-        }
-        config
-    });
-    let _ = run
+    let world = World::new(Stores::Servers, &Options::default());
+    let mut config = world.whole();
+    for places in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        config.env.push((places.to_owned(), "/nowhere".to_owned()));
+    }
+    let _ = worker::migrate(&world.env, &config).expect(64).says(&[
+        "lake",
+        "no trusted certificates",
+        "SSL_CERT_FILE",
+    ]);
+    let _ = worker::run(&world.env, &config)
         .expect(64)
-        .says(&["lake", "no trusted certificates", "SSL_CERT_FILE"]);
+        .says(&["No CA certificates"]);
 }
 
 #[test]
