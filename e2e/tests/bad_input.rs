@@ -463,7 +463,8 @@ fn a_wrong_s3_secret_is_a_refusal() {
 
 #[test]
 fn a_system_without_trusted_certificates_is_told_so() {
-    let world = World::new(Stores::Servers, &Options::default());
+    let mut world = World::new(Stores::Servers, &Options::default());
+    world.publish(Hour(5), 500);
     let mut config = world.whole();
     for places in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
         config.env.push((places.to_owned(), "/nowhere".to_owned()));
