@@ -89,7 +89,7 @@ impl<'a> Change<'a> {
         self.fields.meta.id.get().unwrap_or_default()
     }
 
-    /// By how many bytes the page changed, where the event says so; no more than [`MOST_BYTES`], so that sums of it have
+    /// By how many bytes the page changed, where the event says so; no more than a tebibyte, so that sums of it have
     /// room.
     #[must_use]
     pub fn bytes_changed(&self) -> i64 {
