@@ -1,6 +1,6 @@
 //! Makes what is there what it has to be: server-side apply of what differs, removal of what is too much.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kube::{
@@ -92,11 +92,11 @@ impl Applier<'_> {
     async fn one<K: ResourceExt + Serialize>(
         &mut self,
         child: &Child,
-        live: &[K],
+        live: &[Arc<K>],
     ) -> Result<(), Error> {
         let live = live.iter().find(|live| live.name_any() == child.name);
         let same = live.is_some_and(|live| {
-            serde_json::to_value(live).is_ok_and(|live| holds(&live, &child.object))
+            serde_json::to_value(live.as_ref()).is_ok_and(|live| holds(&live, &child.object))
         });
         if same {
             return Ok(());
@@ -157,6 +157,7 @@ impl Applier<'_> {
     fn job(&self, child: &Child) -> Option<&Job> {
         let mut jobs = self.found.jobs.iter();
         jobs.find(|job| job.name_any() == child.name)
+            .map(Arc::as_ref)
     }
 
     async fn patch(&mut self, child: &Child) -> Result<(), Error> {
@@ -180,22 +181,22 @@ impl Applier<'_> {
             .map(|child| (child.kind, child.name.as_str()))
             .collect();
         for cron_job in &self.found.cron_jobs {
-            if self.is_surplus(cron_job, Kind::CronJob, &wanted) {
+            if self.is_surplus(cron_job.as_ref(), Kind::CronJob, &wanted) {
                 self.retire(cron_job).await?;
             }
         }
         for deployment in &self.found.deployments {
-            if self.is_surplus(deployment, Kind::Deployment, &wanted) {
-                self.delete(Kind::Deployment, deployment).await?;
+            if self.is_surplus(deployment.as_ref(), Kind::Deployment, &wanted) {
+                self.delete(Kind::Deployment, deployment.as_ref()).await?;
             }
         }
         for job in &self.found.jobs {
-            let surplus = self.is_surplus(job, Kind::Job, &wanted);
+            let surplus = self.is_surplus(job.as_ref(), Kind::Job, &wanted);
             // Runs that were asked for end by themselves and are removed by their own clock.
             let expires = job.labels().get(names::COMPONENT).map(String::as_str) == Some("batch");
             let migrates = schema::is_migration(job) && schema::is_running(job, &self.found.pods);
             if surplus && !expires && !migrates {
-                self.delete(Kind::Job, job).await?;
+                self.delete(Kind::Job, job.as_ref()).await?;
             }
         }
         Ok(())

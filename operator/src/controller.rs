@@ -6,20 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::join_all};
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::{CronJob, Job},
-    core::v1::Secret,
-};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{PartialObjectMeta, Patch, PatchParams},
     runtime::{
-        Controller, WatchStreamExt as _,
-        controller::{Action, Config},
-        reflector::{self, ObjectRef, Store},
+        Controller,
+        controller::{self, Action, Config},
+        reflector::{ObjectRef, Store},
         watcher,
     },
 };
@@ -31,6 +27,7 @@ use crate::{
     admission,
     apply::{Applier, Done},
     build::build,
+    cache::Caches,
     dereference::{Found, dereference, secrets_of},
     error::{Error, call},
     events::{self, Publisher},
@@ -39,6 +36,7 @@ use crate::{
     settings::Settings,
     status::{Outcome, status},
     validate::validate,
+    watch::{self, Scope},
 };
 
 /// Reconciles at the same time.
@@ -62,99 +60,106 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Where events go.
     pub publisher: Publisher,
-    /// The Jobs of all namespaces that are looked after.
-    jobs: Store<Job>,
+    /// What there is.
+    caches: Arc<Caches>,
     /// How often each resource failed in a row.
-    failures: Mutex<HashMap<String, u32>>,
+    failures: Mutex<HashMap<ObjectRef<WikiIngest>, u32>>,
 }
 
-/// Runs until it is stopped. An empty list of namespaces is all of them.
-///
-/// # Errors
-/// When the CRD is not there and `stop` comes first: never.
-pub async fn run(
-    client: Client,
-    settings: Settings,
-    metrics: Arc<Metrics>,
-    publisher: Publisher,
-    namespace: Option<&str>,
-    stop: CancellationToken,
-) {
-    let ours =
-        watcher::Config::default().labels(&format!("{}={}", names::MANAGED_BY, names::MANAGER));
-    let ingests: Api<WikiIngest> = api(&client, namespace);
-    let (jobs, writer) = reflector::store();
-    let context = Arc::new(Context {
-        client: client.clone(),
-        settings,
-        metrics: Arc::clone(&metrics),
-        publisher,
-        jobs,
-        failures: Mutex::default(),
-    });
-    let watching = reflector::reflector(
-        writer,
-        watcher(api::<Job>(&client, namespace), ours.clone()),
-    )
-    .default_backoff()
-    .touched_objects()
-    .for_each(|_| async {});
-    tokio::spawn(stop.clone().run_until_cancelled_owned(watching));
-
-    let controller = Controller::new(ingests, watcher::Config::default().any_semantic());
-    let (of_jobs, of_secrets) = (controller.store(), controller.store());
-    let synced = controller.store();
-    tokio::spawn(async move {
-        if synced.wait_until_ready().await.is_ok() {
-            metrics.synced();
+impl Context {
+    /// For reconciles with these.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        settings: Settings,
+        metrics: Arc<Metrics>,
+        publisher: Publisher,
+    ) -> Self {
+        Self {
+            client,
+            settings,
+            metrics,
+            publisher,
+            caches: Arc::default(),
+            failures: Mutex::default(),
         }
-    });
-    let stopping = stop.clone();
-    controller
-        .with_config(Config::default().concurrency(ABREAST).debounce(DEBOUNCE))
-        .owns(api::<CronJob>(&client, namespace), ours.clone())
-        .owns(api::<Deployment>(&client, namespace), ours.clone())
-        .watches(api::<Job>(&client, namespace), ours, move |job| {
-            instances(&of_jobs, &job)
-        })
-        .watches(
-            api::<PartialObjectMeta<Secret>>(&client, namespace),
-            watcher::Config::default(),
-            move |secret| users(&of_secrets, &secret),
-        )
-        .graceful_shutdown_on(async move { stopping.cancelled().await })
-        .run(reconcile, on_error, context)
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                tracing::debug!(%error, "Reconcile did not run");
-            }
-        })
-        .await;
-}
+    }
 
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
-    K::DynamicType: Default,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectRef<WikiIngest>, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A resource is gone.
+    fn forget(&self, ingest: &ObjectRef<WikiIngest>) {
+        self.failures().remove(ingest);
+        self.metrics.forget(
+            ingest.namespace.as_deref().unwrap_or_default(),
+            &ingest.name,
+        );
     }
 }
 
-/// The resource that a Job is a child of, directly or through a CronJob.
-fn instances(ingests: &Store<WikiIngest>, job: &Job) -> Vec<ObjectRef<WikiIngest>> {
-    let (namespace, instance) = (job.namespace(), job.labels().get(names::INSTANCE));
-    let of = |ingest: &Arc<WikiIngest>| {
-        ingest.namespace() == namespace && instance == Some(&names::instance(&ingest.name_any()))
+/// Looks after the resources of some namespaces, or of all where none is named, until it is stopped.
+pub async fn run(context: Context, namespaces: &[String], stop: CancellationToken) {
+    let context = Arc::new(context);
+    let scopes: Vec<Option<String>> = match namespaces {
+        [] => vec![None],
+        some => some.iter().cloned().map(Some).collect(),
     };
-    let ingests = ingests.state();
-    ingests
-        .iter()
-        .filter(|ingest| of(ingest))
-        .map(|ingest| ObjectRef::from_obj(ingest.as_ref()))
-        .collect()
+    let (scopes, controllers): (Vec<_>, Vec<_>) = scopes
+        .into_iter()
+        .map(|namespace| controller(&context.client, namespace, &stop))
+        .unzip();
+    let filled = watch::children(&context.client, scopes, &context.caches, &stop);
+    // Without knowing what there is, everything would be made again.
+    if stop.run_until_cancelled(filled).await.is_none() {
+        return;
+    }
+    let stores: Vec<_> = controllers.iter().map(Controller::store).collect();
+    let metrics = Arc::clone(&context.metrics);
+    tokio::spawn(async move {
+        let synced = join_all(stores.iter().map(Store::wait_until_ready)).await;
+        if synced.iter().all(Result::is_ok) {
+            metrics.synced();
+        }
+    });
+    let running = controllers.into_iter().map(|controller| {
+        let context = Arc::clone(&context);
+        controller
+            .run(reconcile, on_error, Arc::clone(&context))
+            .for_each(move |result| {
+                match result {
+                    Err(controller::Error::ObjectNotFound(ingest)) => {
+                        context.forget(&ingest.into_kind_unchecked(()));
+                    }
+                    Err(error) => tracing::debug!(%error, "Reconcile did not run"),
+                    Ok(_) => {}
+                }
+                std::future::ready(())
+            })
+    });
+    join_all(running).await;
+}
+
+/// What reconciles the resources of a scope when they, or their Secrets, change, or the scope is told to.
+fn controller(
+    client: &Client,
+    namespace: Option<String>,
+    stop: &CancellationToken,
+) -> (Scope, Controller<WikiIngest>) {
+    let ingests = watch::api(client, namespace.as_deref());
+    let secrets = watch::api::<PartialObjectMeta<Secret>>(client, namespace.as_deref());
+    let controller = Controller::new(ingests, watcher::Config::default().any_semantic());
+    let store = controller.store();
+    let (scope, triggered) = Scope::new(namespace, controller.store());
+    let controller = controller
+        .with_config(Config::default().concurrency(ABREAST).debounce(DEBOUNCE))
+        .watches(secrets, watcher::Config::default(), move |secret| {
+            users(&store, &secret)
+        })
+        .reconcile_on(triggered)
+        .graceful_shutdown_on(stop.clone().cancelled_owned());
+    (scope, controller)
 }
 
 /// The resources that name a Secret.
@@ -184,7 +189,9 @@ async fn reconcile(ingest: Arc<WikiIngest>, context: Arc<Context>) -> Result<Act
     let failed = result.as_ref().err().map(Error::reason);
     context.metrics.end(began.elapsed(), failed);
     if result.is_ok() {
-        context.failures().remove(&key(&ingest));
+        context
+            .failures()
+            .remove(&ObjectRef::from_obj(ingest.as_ref()));
     }
     result.map(|ready| Action::requeue(if ready { EVERY } else { UNREADY }))
 }
@@ -195,7 +202,7 @@ async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, E
     if ingest.metadata.deletion_timestamp.is_some() || paused {
         return Ok(true);
     }
-    let found = dereference(&context.client, ingest).await?;
+    let found = dereference(&context.client, &context.caches, ingest).await?;
     let validated = match validate(ingest) {
         Ok(validated) => validated,
         Err(problems) => {
@@ -208,7 +215,7 @@ async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, E
         return tell(ingest, context, &found, &outcome, &Done::default()).await;
     }
     let children = build(validated, &context.settings, &found.secrets)?;
-    let held = admission::held(&context.jobs.state(), validated.namespace);
+    let held = admission::held(&context.caches.jobs.all(), validated.namespace);
     let mut applier = Applier {
         client: &context.client,
         namespace: validated.namespace,
@@ -272,31 +279,18 @@ async fn write(
 
 #[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
 fn on_error(ingest: Arc<WikiIngest>, error: &Error, context: Arc<Context>) -> Action {
+    let resource = ObjectRef::from_obj(ingest.as_ref());
     let mut failures = context.failures();
-    let count = failures.entry(key(&ingest)).or_insert(0);
+    let count = failures.entry(resource.clone()).or_insert(0);
     let (first, longest) = BACKOFF;
     let wait = first
         .saturating_mul(2_u32.saturating_pow(*count))
         .min(longest);
     *count = count.saturating_add(1);
     tracing::warn!(
-        resource = key(&ingest),
+        %resource,
         seconds = wait.as_secs(),
         "{error}; trying again"
     );
     Action::requeue(wait)
-}
-
-fn key(ingest: &WikiIngest) -> String {
-    format!(
-        "{}/{}",
-        ingest.namespace().unwrap_or_default(),
-        ingest.name_any()
-    )
-}
-
-impl Context {
-    fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

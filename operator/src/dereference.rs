@@ -1,22 +1,23 @@
 //! What is there: the Secrets that a resource names, and its children. Reads only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::{CronJob, Job},
     core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
 };
-use kube::{
-    Api, Client, Resource, ResourceExt as _, api::ListParams, core::NamespaceResourceScope,
-};
-use serde::de::DeserializeOwned;
+use kube::{Api, Client, ResourceExt as _};
 use wikiingest_crds::{
     WikiIngest, WikiIngestSpec,
     worker::{SecretVar, secret_vars},
 };
 
 use crate::{
+    cache::{Caches, Owner},
     error::{Error, call},
     names,
 };
@@ -29,17 +30,17 @@ pub struct Found {
     /// What is wrong with Secrets, in words; empty when every key that is needed is there.
     pub unresolved: Vec<Unresolved>,
     /// Children by kind.
-    pub accounts: Vec<ServiceAccount>,
+    pub accounts: Vec<Arc<ServiceAccount>>,
     /// Children by kind.
-    pub config_maps: Vec<ConfigMap>,
+    pub config_maps: Vec<Arc<ConfigMap>>,
     /// Children by kind.
-    pub cron_jobs: Vec<CronJob>,
+    pub cron_jobs: Vec<Arc<CronJob>>,
     /// Those of the resource itself, and those that its CronJobs made.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Arc<Job>>,
     /// Children by kind.
-    pub deployments: Vec<Deployment>,
+    pub deployments: Vec<Arc<Deployment>>,
     /// The pods of all of them.
-    pub pods: Vec<Pod>,
+    pub pods: Vec<Arc<Pod>>,
 }
 
 /// A Secret or a key of one that is not there.
@@ -61,39 +62,26 @@ pub fn secrets_of(spec: &WikiIngestSpec) -> Vec<SecretVar> {
 ///
 /// # Errors
 /// When the API server does not answer.
-pub async fn dereference(client: &Client, ingest: &WikiIngest) -> Result<Found, Error> {
-    let namespace = ingest.namespace().unwrap_or_default();
-    let labels = format!(
-        "{}={},{}={}",
-        names::INSTANCE,
-        names::instance(&ingest.name_any()),
-        names::MANAGED_BY,
-        names::MANAGER
-    );
+pub async fn dereference(
+    client: &Client,
+    caches: &Caches,
+    ingest: &WikiIngest,
+) -> Result<Found, Error> {
+    let owner = Owner {
+        namespace: ingest.namespace().unwrap_or_default(),
+        instance: names::instance(&ingest.name_any()),
+    };
     let mut found = Found {
-        accounts: list(client, &namespace, &labels).await?,
-        config_maps: list(client, &namespace, &labels).await?,
-        cron_jobs: list(client, &namespace, &labels).await?,
-        jobs: list(client, &namespace, &labels).await?,
-        deployments: list(client, &namespace, &labels).await?,
-        pods: list(client, &namespace, &labels).await?,
+        accounts: caches.accounts.of(&owner),
+        config_maps: caches.config_maps.of(&owner),
+        cron_jobs: caches.cron_jobs.of(&owner),
+        jobs: caches.jobs.of(&owner),
+        deployments: caches.deployments.of(&owner),
+        pods: caches.pods.of(&owner),
         ..Found::default()
     };
-    secrets(client, &namespace, &ingest.spec, &mut found).await?;
+    secrets(client, &owner.namespace, &ingest.spec, &mut found).await?;
     Ok(found)
-}
-
-async fn list<K>(client: &Client, namespace: &str, labels: &str) -> Result<Vec<K>, Error>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug,
-{
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    let listing = ListParams::default().labels(labels);
-    let found = call(format!("list {}", K::plural(&())), api.list(&listing)).await?;
-    Ok(found.items)
 }
 
 /// The keys of each Secret are looked at, their values are not.

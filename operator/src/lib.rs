@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod apply;
 pub mod build;
+pub mod cache;
 pub mod controller;
 pub mod dereference;
 pub mod error;
@@ -17,3 +18,4 @@ pub mod serve;
 pub mod settings;
 pub mod status;
 pub mod validate;
+pub mod watch;

@@ -13,14 +13,19 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kube::{Api, Client, Config};
+use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use wikiingest_crds::WikiIngest;
 use wikiingest_operator::{
-    controller, events::Publisher, leader::Candidate, metrics::Metrics, serve::serve,
+    controller::{self, Context},
+    events::Publisher,
+    leader::Candidate,
+    metrics::Metrics,
+    serve::serve,
     settings::Settings,
+    watch,
 };
 
 /// How often it is looked whether the CRD is there.
@@ -69,9 +74,14 @@ struct Run {
         value_parser = clap::value_parser!(u32).range(1..=16)
     )]
     dumps_connections: u32,
-    /// Look after the resources of this namespace only [default: all]
-    #[arg(long, env = "WIKIINGEST_NAMESPACE")]
-    namespace: Option<String>,
+    /// Look after the resources of these namespaces only, with commas between them [default: all]
+    #[arg(
+        long = "namespace",
+        env = "WIKIINGEST_NAMESPACES",
+        value_name = "NAMESPACE",
+        value_delimiter = ','
+    )]
+    namespaces: Vec<String>,
     /// Run several operators of which one acts at a time: the namespace of the Lease that they share
     #[arg(long, env = "WIKIINGEST_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     lease_namespace: Option<String>,
@@ -129,7 +139,7 @@ async fn run(options: Run) -> Result<(), Box<dyn Error>> {
 
 /// Waits for the CRD and for the Lease, then looks after the resources until one of them, or the time, is over.
 async fn act(options: &Run, client: Client, metrics: &Arc<Metrics>, stop: &CancellationToken) {
-    let crd = wait_for_crd(&client, options.namespace.as_deref());
+    let crd = wait_for_crd(&client, options.namespaces.first().map(String::as_str));
     if stop.run_until_cancelled(crd).await.is_none() {
         return;
     }
@@ -160,14 +170,8 @@ async fn act(options: &Run, client: Client, metrics: &Arc<Metrics>, stop: &Cance
         dumps_connections: options.dumps_connections,
     };
     let publisher = Publisher::new(client.clone(), options.identity.clone());
-    let controller = controller::run(
-        client,
-        settings,
-        Arc::clone(metrics),
-        publisher,
-        options.namespace.as_deref(),
-        acting.clone(),
-    );
+    let context = Context::new(client, settings, Arc::clone(metrics), publisher);
+    let controller = controller::run(context, &options.namespaces, acting.clone());
     let holding = async {
         match &candidate {
             Some(candidate) => candidate.hold(stop.clone()).await,
@@ -188,10 +192,7 @@ async fn act(options: &Run, client: Client, metrics: &Arc<Metrics>, stop: &Cance
 
 /// Without the CRD there is nothing to watch. That is no reason to die: it may be on its way.
 async fn wait_for_crd(client: &Client, namespace: Option<&str>) {
-    let ingests: Api<WikiIngest> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
+    let ingests = watch::api::<WikiIngest>(client, namespace);
     let mut told = false;
     while let Err(error) = ingests
         .list(&kube::api::ListParams::default().limit(1))

@@ -1,7 +1,13 @@
 //! What the operator tells of itself and of the sources, for Prometheus.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use kube::ResourceExt as _;
 use prometheus_client::{
@@ -47,6 +53,8 @@ pub struct Metrics {
     rejected: OfSources<Gauge>,
     missing: OfSources<Gauge>,
     through: OfSources<Gauge<f64, AtomicU64>>,
+    /// The sources of each resource that something is told of.
+    told: Mutex<HashMap<OfIngest, HashSet<OfSource>>>,
     /// The caches are filled, and the CRD is there.
     synced: AtomicBool,
 }
@@ -69,6 +77,7 @@ impl Default for Metrics {
             rejected: Family::default(),
             missing: Family::default(),
             through: Family::default(),
+            told: Mutex::default(),
             synced: AtomicBool::new(false),
         };
         metrics.register();
@@ -194,6 +203,7 @@ impl Metrics {
         };
         let mut conditions = status.conditions.iter();
         let ready = conditions.any(|one| one.type_ == "Ready" && one.status == "True");
+        let mut told = HashSet::new();
         for source in &status.sources {
             let label = OfSource {
                 namespace: of.namespace.clone(),
@@ -224,7 +234,38 @@ impl Metrics {
             self.missing
                 .get_or_create(&label)
                 .set(source.missing_count.unwrap_or(0));
+            told.insert(label);
         }
         self.ready.get_or_create(&of).set(i64::from(ready));
+        let before = self.told().insert(of, told.clone()).unwrap_or_default();
+        for source in before.difference(&told) {
+            self.drop_source(source);
+        }
+    }
+
+    /// A resource is gone.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        let of = OfIngest {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let sources = self.told().remove(&of).unwrap_or_default();
+        for source in &sources {
+            self.drop_source(source);
+        }
+        self.ready.remove(&of);
+    }
+
+    fn drop_source(&self, source: &OfSource) {
+        for family in [&self.last_exit, &self.rows, &self.rejected, &self.missing] {
+            family.remove(source);
+        }
+        for family in [&self.last_success, &self.through] {
+            family.remove(source);
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, HashMap<OfIngest, HashSet<OfSource>>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

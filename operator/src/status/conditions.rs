@@ -1,5 +1,7 @@
 //! The conditions of a resource, as kstatus and people read them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::{
     api::{apps::v1::Deployment, core::v1::Pod},
@@ -208,7 +210,9 @@ impl Conditions {
         let stream = children.streams.iter().find_map(|child| {
             let mut deployments = found.deployments.iter();
             stream_trouble(
-                deployments.find(|live| live.name_any() == child.name),
+                deployments
+                    .find(|live| live.name_any() == child.name)
+                    .map(Arc::as_ref),
                 &found.pods,
             )
         });
@@ -313,7 +317,7 @@ fn schema_trouble(found: &Found, children: &Children) -> Option<Finding> {
     ))
 }
 
-fn stream_trouble(deployment: Option<&Deployment>, pods: &[Pod]) -> Option<Finding> {
+fn stream_trouble(deployment: Option<&Deployment>, pods: &[Arc<Pod>]) -> Option<Finding> {
     let Some(deployment) = deployment else {
         return Some(wait("StreamStarting", "the stream worker is being started"));
     };
@@ -346,7 +350,7 @@ fn stream_trouble(deployment: Option<&Deployment>, pods: &[Pod]) -> Option<Findi
 }
 
 /// Why a container does not start, where its node says so.
-fn waiting(pods: &[Pod], is_of: impl Fn(&Pod) -> bool) -> Option<String> {
+fn waiting(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<String> {
     pods.iter().filter(|pod| is_of(pod)).find_map(|pod| {
         let status = pod.status.as_ref()?;
         let unschedulable = status

@@ -1,5 +1,7 @@
 //! What became of a Job, from its conditions and from the last words of its pods.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::ResourceExt as _;
@@ -97,7 +99,7 @@ fn last_line(text: &str) -> String {
 
 /// The last words of the pod that ended last, of those that `is_of` picks.
 #[must_use]
-pub fn last_words(pods: &[Pod], is_of: impl Fn(&Pod) -> bool) -> Option<LastWords> {
+pub fn last_words(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<LastWords> {
     let ended = pods.iter().filter(|pod| is_of(pod)).filter_map(|pod| {
         let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
         let state = containers.first()?;

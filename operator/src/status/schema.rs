@@ -1,5 +1,7 @@
 //! Whether the databases are at the schema that the workers need.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::ResourceExt as _;
 
@@ -8,7 +10,7 @@ use crate::{build::Child, names, settings::Component};
 
 /// Whether everything may write; so where there is nothing to migrate.
 #[must_use]
-pub fn is_ready(migrate: Option<&Child>, jobs: &[Job]) -> bool {
+pub fn is_ready(migrate: Option<&Child>, jobs: &[Arc<Job>]) -> bool {
     let Some(migrate) = migrate else {
         return true;
     };
@@ -18,13 +20,15 @@ pub fn is_ready(migrate: Option<&Child>, jobs: &[Job]) -> bool {
 }
 
 /// The Job of a name.
-pub(super) fn of<'a>(name: &str, jobs: &'a [Job]) -> Option<&'a Job> {
-    jobs.iter().find(|job| job.name_any() == name)
+pub(super) fn of<'a>(name: &str, jobs: &'a [Arc<Job>]) -> Option<&'a Job> {
+    jobs.iter()
+        .map(Arc::as_ref)
+        .find(|job| job.name_any() == name)
 }
 
 /// Whether a Job of this kind is at work: one whose pod cannot start, for want of its image, say, is in nobody's way.
 #[must_use]
-pub fn is_running(job: &Job, pods: &[Pod]) -> bool {
+pub fn is_running(job: &Job, pods: &[Arc<Pod>]) -> bool {
     let is_ours = job::is_of(job);
     let runs = |pod: &Pod| {
         let phase = pod
@@ -44,7 +48,7 @@ pub fn is_migration(job: &Job) -> bool {
 
 /// Whether another version's Job is at work.
 #[must_use]
-pub fn other_is_running(name: &str, jobs: &[Job], pods: &[Pod]) -> bool {
+pub fn other_is_running(name: &str, jobs: &[Arc<Job>], pods: &[Arc<Pod>]) -> bool {
     jobs.iter()
         .any(|other| is_migration(other) && other.name_any() != name && is_running(other, pods))
 }

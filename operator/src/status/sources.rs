@@ -1,5 +1,7 @@
 //! How each source stands.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
@@ -75,6 +77,7 @@ fn new_runs<'a>(
     let mut runs: Vec<_> = found
         .jobs
         .iter()
+        .map(Arc::as_ref)
         .filter(|job| is_for(*job, &source.name, Component::Batch))
         .filter_map(|job| Some((job, job::finished(job)?)))
         .filter(|(job, finished)| !is_known(job, finished))

@@ -1,0 +1,210 @@
+//! What is watched, and which resources are looked at again when it changes.
+
+use std::sync::Arc;
+
+use futures::{
+    channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
+    future::join_all,
+};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kube::{
+    Api, Client, Resource, ResourceExt as _,
+    core::NamespaceResourceScope,
+    runtime::{
+        WatchStreamExt as _,
+        reflector::{ObjectRef, Store},
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use wikiingest_crds::{BackfillPhase, WikiIngest};
+
+use crate::{
+    cache::{Cache, Caches, Owner},
+    names,
+};
+
+/// A namespace that is looked after, or all of them.
+#[derive(Debug)]
+pub struct Scope {
+    /// Its name; none for all of them.
+    pub namespace: Option<String>,
+    ingests: Store<WikiIngest>,
+    trigger: UnboundedSender<ObjectRef<WikiIngest>>,
+}
+
+impl Scope {
+    /// A scope, and the references of resources that have to be looked at.
+    #[must_use]
+    pub fn new(
+        namespace: Option<String>,
+        ingests: Store<WikiIngest>,
+    ) -> (Self, UnboundedReceiver<ObjectRef<WikiIngest>>) {
+        let (trigger, triggered) = unbounded();
+        let scope = Self {
+            namespace,
+            ingests,
+            trigger,
+        };
+        (scope, triggered)
+    }
+
+    fn has(&self, namespace: &str) -> bool {
+        self.namespace.as_deref().is_none_or(|own| own == namespace)
+    }
+
+    fn wake(&self, ingest: ObjectRef<WikiIngest>) {
+        // Nobody listens any more when the operator ends.
+        let _ = self.trigger.unbounded_send(ingest);
+    }
+
+    /// The owner, if it is still there.
+    fn wake_owner(&self, owner: &Owner) {
+        let ingest = ObjectRef::new(&owner.instance).within(&owner.namespace);
+        if self.ingests.get(&ingest).is_some() {
+            return self.wake(ingest);
+        }
+        // A long name is shortened in labels.
+        let ingests = self.ingests.state();
+        let named = ingests.iter().find(|ingest| {
+            ingest.namespace().as_ref() == Some(&owner.namespace)
+                && names::instance(&ingest.name_any()) == owner.instance
+        });
+        if let Some(ingest) = named {
+            self.wake(ObjectRef::from_obj(ingest.as_ref()));
+        }
+    }
+
+    /// Those that may wait for a connection to the dumps host.
+    fn wake_backfills(&self) {
+        for ingest in self.ingests.state() {
+            let status = ingest.status.as_ref();
+            let mut backfills = status.iter().flat_map(|status| &status.backfills);
+            let is_open = |phase| !matches!(phase, BackfillPhase::Complete | BackfillPhase::Failed);
+            if backfills.any(|backfill| is_open(backfill.phase)) {
+                self.wake(ObjectRef::from_obj(ingest.as_ref()));
+            }
+        }
+    }
+}
+
+/// Watches the children of all resources until `stop`; returns once all that there are in the caches.
+pub async fn children(
+    client: &Client,
+    scopes: Vec<Scope>,
+    caches: &Arc<Caches>,
+    stop: &CancellationToken,
+) {
+    let scopes = Arc::new(scopes);
+    let watches = Watches {
+        client,
+        scopes: &scopes,
+        caches,
+        stop,
+    };
+    let filled = (0..scopes.len()).flat_map(|scope| {
+        [
+            watches.start(scope, |caches| &caches.accounts, |_| {}, wake_owner),
+            watches.start(scope, |caches| &caches.config_maps, |_| {}, wake_owner),
+            watches.start(scope, |caches| &caches.cron_jobs, |_| {}, wake_owner),
+            watches.start(scope, |caches| &caches.deployments, |_| {}, wake_owner),
+            watches.start(scope, |caches| &caches.pods, trim, wake_owner),
+            watches.start(scope, |caches| &caches.jobs, |_| {}, wake_for_job),
+        ]
+    });
+    join_all(filled).await;
+}
+
+struct Watches<'a> {
+    client: &'a Client,
+    scopes: &'a Arc<Vec<Scope>>,
+    caches: &'a Arc<Caches>,
+    stop: &'a CancellationToken,
+}
+
+impl Watches<'_> {
+    /// Watches a kind in a scope. The receiver hears when its cache is filled.
+    fn start<K>(
+        &self,
+        scope: usize,
+        cache: fn(&Caches) -> &Cache<K>,
+        trim: fn(&mut K),
+        changed: fn(&[Scope], &K),
+    ) -> oneshot::Receiver<()>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        let (scopes, caches) = (Arc::clone(self.scopes), Arc::clone(self.caches));
+        let api: Api<K> = api(self.client, scopes[scope].namespace.as_deref());
+        let (tell, filled) = oneshot::channel();
+        let keeping = async move {
+            let ours = format!("{}={}", names::MANAGED_BY, names::MANAGER);
+            let events = watcher(api, watcher::Config::default().labels(&ours))
+                .default_backoff()
+                .modify(|object| {
+                    object.managed_fields_mut().clear();
+                    trim(object);
+                });
+            let namespace = scopes[scope].namespace.as_deref();
+            let changed = |object: &K| changed(&scopes, object);
+            let filled = || {
+                // Nobody waits for it any more when the operator ends.
+                let _ = tell.send(());
+            };
+            cache(&caches)
+                .keep(namespace, events, changed, filled)
+                .await;
+        };
+        tokio::spawn(self.stop.clone().run_until_cancelled_owned(keeping));
+        filled
+    }
+}
+
+/// The client for a kind in a namespace, or in all of them.
+#[must_use]
+pub fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<Scope = NamespaceResourceScope>,
+    K::DynamicType: Default,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Only how a pod stands is of interest.
+fn trim(pod: &mut Pod) {
+    pod.spec = None;
+}
+
+fn wake_owner(scopes: &[Scope], child: &impl kube::ResourceExt) {
+    let owner = Owner::of(child);
+    scopes
+        .iter()
+        .filter(|scope| scope.has(&owner.namespace))
+        .for_each(|scope| scope.wake_owner(&owner));
+}
+
+/// A Job that uses a connection to the dumps host keeps others waiting, whosever they are.
+fn wake_for_job(scopes: &[Scope], job: &Job) {
+    wake_owner(scopes, job);
+    if job.spec.as_ref().is_some_and(|spec| {
+        let labels = spec
+            .template
+            .metadata
+            .as_ref()
+            .and_then(|meta| meta.labels.as_ref());
+        labels.is_some_and(|labels| labels.contains_key(names::CONNECTION))
+    }) {
+        scopes.iter().for_each(Scope::wake_backfills);
+    }
+}
