@@ -73,11 +73,11 @@ pub struct SourceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run_time: Option<Timestamp>,
 
-    /// Up to when data are loaded: the end of the newest hour or day, or the time of the newest event.
+    /// Up to when data are loaded: the end of the newest hour or day. Batch sources only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loaded_through: Option<Timestamp>,
 
-    /// How far the data were behind the clock when this was written, in seconds.
+    /// How far the data were behind the clock when this was written, in seconds; of a stream in whole minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<i64>,
 
@@ -172,6 +172,10 @@ pub struct StreamStatus {
     pub ready: i32,
     /// Pods that there should be: 1, or 0 while suspended.
     pub desired: i32,
+    /// How much of the stream was lost, in seconds, since the worker was down for longer than the host keeps it. Counted
+    /// anew when the worker starts.
+    #[serde(default)]
+    pub gap_seconds: i64,
 }
 
 /// How far a backfill is.

@@ -21,7 +21,7 @@ use kube::{
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use wikiingest_crds::{WikiIngest, WikiIngestStatus};
+use wikiingest_crds::{Source, SourceKind, WikiIngest, WikiIngestStatus};
 
 use crate::{
     admission,
@@ -33,8 +33,9 @@ use crate::{
     events::{self, Publisher},
     metrics::Metrics,
     names,
+    scrape::Scraper,
     settings::Settings,
-    status::{Outcome, status},
+    status::{self, Outcome, status},
     validate::validate,
     watch::{self, Scope},
 };
@@ -47,6 +48,8 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 const EVERY: Duration = Duration::from_mins(5);
 /// The same, while it is not ready: what its pods wait for is told by none of the objects that are watched.
 const UNREADY: Duration = Duration::from_secs(10);
+/// The same, where a stream is read: how far behind it is only its worker knows.
+const STREAM: Duration = Duration::from_mins(1);
 /// The first wait after a failure, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(2));
 
@@ -60,6 +63,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// Where events go.
     pub publisher: Publisher,
+    /// What asks stream workers.
+    scraper: Scraper,
     /// What there is.
     caches: Arc<Caches>,
     /// How often each resource failed in a row.
@@ -74,12 +79,14 @@ impl Context {
         settings: Settings,
         metrics: Arc<Metrics>,
         publisher: Publisher,
+        scraper: Scraper,
     ) -> Self {
         Self {
             client,
             settings,
             metrics,
             publisher,
+            scraper,
             caches: Arc::default(),
             failures: Mutex::default(),
         }
@@ -193,16 +200,30 @@ async fn reconcile(ingest: Arc<WikiIngest>, context: Arc<Context>) -> Result<Act
             .failures()
             .remove(&ObjectRef::from_obj(ingest.as_ref()));
     }
-    result.map(|ready| Action::requeue(if ready { EVERY } else { UNREADY }))
+    result.map(|ready| Action::requeue(next_look(&ingest, ready)))
+}
+
+fn next_look(ingest: &WikiIngest, ready: bool) -> Duration {
+    let mut kinds = ingest.spec.sources.iter().filter_map(Source::kind);
+    match ready {
+        false => UNREADY,
+        true if kinds.any(SourceKind::is_stream) => STREAM,
+        true => EVERY,
+    }
 }
 
 /// Dereference, validate, build, apply, status. Whether the resource is ready, or left alone.
 async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, Error> {
     let paused = ingest.annotations().get(names::PAUSED).map(String::as_str) == Some("true");
-    if ingest.metadata.deletion_timestamp.is_some() || paused {
+    if ingest.metadata.deletion_timestamp.is_some() {
         return Ok(true);
     }
-    let found = dereference(&context.client, &context.caches, ingest).await?;
+    if paused {
+        let paused = status::paused(ingest, Timestamp::now());
+        write(ingest, context, &paused).await?;
+        return Ok(true);
+    }
+    let found = dereference(&context.client, &context.caches, &context.scraper, ingest).await?;
     let validated = match validate(ingest) {
         Ok(validated) => validated,
         Err(problems) => {
@@ -234,7 +255,7 @@ async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, E
     }
 }
 
-/// Writes the status, if it is another one, and tells of the turns. Whether the resource is ready.
+/// Writes the status, and tells of the turns. Whether the resource is ready.
 async fn tell(
     ingest: &WikiIngest,
     context: &Context,
@@ -245,19 +266,21 @@ async fn tell(
     let next = status(ingest, found, outcome, Timestamp::now());
     context.metrics.stands(ingest, &next);
     let turns = events::turns(ingest.status.as_ref(), &next, done);
-    if ingest.status.as_ref() != Some(&next) {
-        write(ingest, context, &next).await?;
-    }
+    write(ingest, context, &next).await?;
     context.publisher.publish(ingest, turns).await;
     let mut conditions = next.conditions.iter();
     Ok(conditions.any(|one| one.type_ == "Ready" && one.status == "True"))
 }
 
+/// Writes the status, if it is another one.
 async fn write(
     ingest: &WikiIngest,
     context: &Context,
     status: &WikiIngestStatus,
 ) -> Result<(), Error> {
+    if ingest.status.as_ref() == Some(status) {
+        return Ok(());
+    }
     let api: Api<WikiIngest> = Api::namespaced(
         context.client.clone(),
         &ingest.namespace().unwrap_or_default(),

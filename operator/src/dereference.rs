@@ -1,7 +1,7 @@
 //! What is there: the Secrets that a resource names, and its children. Reads only.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -13,13 +13,14 @@ use k8s_openapi::api::{
 use kube::{Api, Client, ResourceExt as _};
 use wikiingest_crds::{
     WikiIngest, WikiIngestSpec,
-    worker::{SecretVar, secret_vars},
+    worker::{SecretVar, StreamReport, secret_vars},
 };
 
 use crate::{
     cache::{Caches, Owner},
     error::{Error, call},
     names,
+    scrape::Scraper,
 };
 
 /// What is there.
@@ -41,6 +42,8 @@ pub struct Found {
     pub deployments: Vec<Arc<Deployment>>,
     /// The pods of all of them.
     pub pods: Vec<Arc<Pod>>,
+    /// How the stream worker of a source stands, where it answers.
+    pub streams: HashMap<String, StreamReport>,
 }
 
 /// A Secret or a key of one that is not there.
@@ -65,6 +68,7 @@ pub fn secrets_of(spec: &WikiIngestSpec) -> Vec<SecretVar> {
 pub async fn dereference(
     client: &Client,
     caches: &Caches,
+    scraper: &Scraper,
     ingest: &WikiIngest,
 ) -> Result<Found, Error> {
     let owner = Owner {
@@ -80,6 +84,7 @@ pub async fn dereference(
         pods: caches.pods.of(&owner),
         ..Found::default()
     };
+    found.streams = scraper.ask(&found.pods).await.into_iter().collect();
     secrets(client, &owner.namespace, &ingest.spec, &mut found).await?;
     Ok(found)
 }

@@ -14,6 +14,7 @@ pub mod events;
 pub mod leader;
 pub mod metrics;
 pub mod names;
+pub mod scrape;
 pub mod serve;
 pub mod settings;
 pub mod status;

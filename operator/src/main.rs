@@ -23,6 +23,7 @@ use wikiingest_operator::{
     events::Publisher,
     leader::Candidate,
     metrics::Metrics,
+    scrape::Scraper,
     serve::serve,
     settings::Settings,
     watch,
@@ -133,12 +134,18 @@ async fn run(options: Run) -> Result<(), Box<dyn Error>> {
     let metrics = Arc::new(Metrics::default());
     serve(options.listen, Arc::clone(&metrics)).await?;
     let client = Client::try_from(Config::infer().await?)?;
-    act(&options, client, &metrics, &stop).await;
+    act(&options, client, Scraper::new()?, &metrics, &stop).await;
     Ok(())
 }
 
 /// Waits for the CRD and for the Lease, then looks after the resources until one of them, or the time, is over.
-async fn act(options: &Run, client: Client, metrics: &Arc<Metrics>, stop: &CancellationToken) {
+async fn act(
+    options: &Run,
+    client: Client,
+    scraper: Scraper,
+    metrics: &Arc<Metrics>,
+    stop: &CancellationToken,
+) {
     let crd = wait_for_crd(&client, options.namespaces.first().map(String::as_str));
     if stop.run_until_cancelled(crd).await.is_none() {
         return;
@@ -170,7 +177,7 @@ async fn act(options: &Run, client: Client, metrics: &Arc<Metrics>, stop: &Cance
         dumps_connections: options.dumps_connections,
     };
     let publisher = Publisher::new(client.clone(), options.identity.clone());
-    let context = Context::new(client, settings, Arc::clone(metrics), publisher);
+    let context = Context::new(client, settings, Arc::clone(metrics), publisher, scraper);
     let controller = controller::run(context, &options.namespaces, acting.clone());
     let holding = async {
         match &candidate {

@@ -1,7 +1,7 @@
 //! What passes between the operator and a worker.
 //!
 //! In: a [`WorkerConfig`] as a JSON file, without secrets, and the secrets in environment variables ([`secret_env`]).
-//! Out: an [`ExitCode`] and a [`Report`].
+//! Out: an [`ExitCode`] and a [`Report`]; of a stream worker, which does not end, a [`StreamReport`] over HTTP.
 
 mod config;
 mod exit;
@@ -15,4 +15,4 @@ pub use exit::ExitCode;
 pub use report::{FailedUnit, REPORT_LIMIT, Report, ReportWindow};
 pub use resolve::{ResolveError, resolve, resolve_stream};
 pub use secrets::{SecretKey, SecretVar, secret_env, secret_vars};
-pub use stream::{StreamConfig, StreamLimits};
+pub use stream::{StreamConfig, StreamLimits, StreamReport};

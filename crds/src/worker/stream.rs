@@ -19,6 +19,24 @@ pub struct StreamConfig {
     pub limits: StreamLimits,
 }
 
+/// How a stream worker stands, as JSON at [`StreamReport::PATH`] of [`StreamReport::PORT`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamReport {
+    /// How far the sink that is furthest behind is behind the clock, in seconds; none before each has committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind_seconds: Option<f64>,
+    /// How much time of the stream this process found lost to the host's retention, in seconds.
+    pub gap_seconds: f64,
+}
+
+impl StreamReport {
+    /// Where it is served.
+    pub const PATH: &str = "/report";
+    /// The port that the operator gives workers for this, for metrics and for probes.
+    pub const PORT: u16 = 9090;
+}
+
 /// What the stream worker holds itself to. Every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]

@@ -1,13 +1,10 @@
 //! Streams: a Deployment each, of one worker.
 
 use serde_json::json;
-use wikiingest_crds::{Source, SourceKind};
+use wikiingest_crds::{Source, SourceKind, worker::StreamReport};
 
 use super::{Child, Context, Kind, batch, config, config::Files, pod};
 use crate::{names, settings::Component};
-
-/// Where metrics and probes are.
-const PORT: u16 = 9090;
 
 pub(super) fn deployments(context: &Context<'_>, files: &Files) -> Vec<Child> {
     let sources = context.ingest.spec.sources.iter();
@@ -35,13 +32,13 @@ fn deployment(context: &Context<'_>, source: &Source, files: &Files) -> Child {
         "--config",
         format!("{}/{file}", config::FOLDER),
         "--listen",
-        format!("0.0.0.0:{PORT}"),
+        format!("0.0.0.0:{}", StreamReport::PORT),
     ]);
     // With a heap for each thread, as glibc has it by default, every one of them grows to the largest event.
     if let Some(env) = container["env"].as_array_mut() {
         env.push(json!({"name": "MALLOC_ARENA_MAX", "value": "1"}));
     }
-    container["ports"] = json!([{"name": "metrics", "containerPort": PORT}]);
+    container["ports"] = json!([{"name": "metrics", "containerPort": StreamReport::PORT}]);
     container["livenessProbe"] = probe("/livez");
     container["readinessProbe"] = probe("/readyz");
     // A worker reads its file and its secrets once, as it starts.

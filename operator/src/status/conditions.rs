@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 use kube::ResourceExt as _;
-use wikiingest_crds::{WikiIngest, WikiIngestStatus};
+use wikiingest_crds::{SourceStatus, WikiIngest, WikiIngestStatus};
 
 use super::{
     Outcome,
@@ -25,6 +25,9 @@ use crate::{
 
 /// The most bytes of a message.
 const LONGEST: usize = 1024;
+
+/// The condition of a resource that nothing new is started of.
+const SUSPENDED: &str = "Suspended";
 
 /// Something that is so, or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +121,18 @@ impl Conditions {
         finding
     }
 
+    /// Tells that a resource is left alone. All else is as it was.
+    pub fn pause(&mut self) {
+        let others = self.before.iter().filter(|one| one.type_ != SUSPENDED);
+        self.list = others.cloned().collect();
+        self.put(
+            SUSPENDED,
+            true,
+            "Paused",
+            "the annotation wikiingest.dev/paused is set: this resource and its children are left as they are",
+        );
+    }
+
     /// Tells how a resource stands after a reconcile.
     pub fn tell(
         &mut self,
@@ -141,7 +156,7 @@ impl Conditions {
         let trouble = self.of_runs(status).or(trouble);
         if ingest.spec.suspend {
             self.put(
-                "Suspended",
+                SUSPENDED,
                 true,
                 "SpecSuspend",
                 "spec.suspend is set: nothing new is started",
@@ -231,6 +246,7 @@ impl Conditions {
             .iter()
             .filter_map(|source| Some((source, source.last_run.as_ref()?)))
             .collect();
+        self.complete(status, !runs.is_empty());
         if runs.is_empty() {
             return None;
         }
@@ -250,27 +266,47 @@ impl Conditions {
             "Succeeded",
             "the last run of each source succeeded",
         );
-        let missing: Vec<String> = runs
-            .iter()
-            .filter(|(source, _)| source.missing_count > Some(0))
-            .map(|(source, _)| {
-                let some = source.missing_units.join(", ");
-                format!(
-                    "source {}: {} files are missing: {some}",
-                    source.name,
-                    source.missing_count.unwrap_or(0)
-                )
-            })
-            .collect();
-        let gaps = (!missing.is_empty()).then(|| wait("FilesMissing", missing.join("; ")));
-        let _ = self.find(
-            "DataComplete",
-            gaps,
-            "Complete",
-            "no file inside the lookback is missing",
-        );
         finding.filter(|finding| finding.terminal)
     }
+
+    /// Whether anything is missing. Nothing is told of it before a run has looked.
+    fn complete(&mut self, status: &WikiIngestStatus, has_run: bool) {
+        let missing = status.sources.iter().filter_map(files_missing);
+        let missing: Vec<String> = missing.collect();
+        let lost: Vec<String> = status.sources.iter().filter_map(stream_lost).collect();
+        let finding = if missing.is_empty() {
+            (!lost.is_empty()).then(|| wait("StreamGap", lost.join("; ")))
+        } else {
+            Some(wait("FilesMissing", [missing, lost].concat().join("; ")))
+        };
+        if has_run || finding.is_some() {
+            let _ = self.find(
+                "DataComplete",
+                finding,
+                "Complete",
+                "no file inside the lookback is missing",
+            );
+        }
+    }
+}
+
+fn files_missing(source: &SourceStatus) -> Option<String> {
+    let count = source.missing_count.filter(|count| *count > 0)?;
+    let some = source.missing_units.join(", ");
+    Some(format!(
+        "source {}: {count} files are missing: {some}",
+        source.name
+    ))
+}
+
+fn stream_lost(source: &SourceStatus) -> Option<String> {
+    let seconds = source.stream.as_ref()?.gap_seconds;
+    (seconds > 0).then(|| {
+        format!(
+            "source {}: {seconds} s of the stream are lost, since the worker was down for longer than the host keeps it",
+            source.name
+        )
+    })
 }
 
 fn unresolved(missing: &[Unresolved]) -> Finding {

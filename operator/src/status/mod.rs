@@ -64,6 +64,17 @@ pub fn status(
     status
 }
 
+/// The status of a resource that is left alone: as it was, and that is said.
+#[must_use]
+pub fn paused(ingest: &WikiIngest, now: Timestamp) -> WikiIngestStatus {
+    let mut conditions = Conditions::new(ingest, now);
+    conditions.pause();
+    WikiIngestStatus {
+        conditions: conditions.into_list(),
+        ..ingest.status.clone().unwrap_or_default()
+    }
+}
+
 /// A token counts as handled once its runs are there.
 fn handled(
     ingest: &WikiIngest,

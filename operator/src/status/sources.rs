@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 use wikiingest_crds::{
@@ -55,10 +55,9 @@ fn one(
         let words = job::last_words(&found.pods, job::is_of(job));
         ran(&mut status, job, finished, words.as_ref());
     }
-    status.stream = source
-        .kind()
-        .is_some_and(SourceKind::is_stream)
-        .then(|| stream(ingest, source, found));
+    if source.kind().is_some_and(SourceKind::is_stream) {
+        stream(ingest, source, found, &mut status);
+    }
     status
 }
 
@@ -152,18 +151,38 @@ fn of_report(report: &Report) -> LastRun {
     }
 }
 
-fn stream(ingest: &WikiIngest, source: &Source, found: &Found) -> StreamStatus {
+/// Whole minutes, in seconds: a status that changed with every second would keep everybody who watches it busy.
+fn minutes(seconds: f64) -> i64 {
+    whole(seconds) / 60 * 60
+}
+
+fn whole(seconds: f64) -> i64 {
+    SignedDuration::try_from_secs_f64(seconds).map_or(0, |duration| duration.as_secs())
+}
+
+fn stream(ingest: &WikiIngest, source: &Source, found: &Found, status: &mut SourceStatus) {
     let name = names::of_source(&ingest.name_any(), &source.name);
     let mut deployments = found.deployments.iter();
     let deployment = deployments.find(|deployment| deployment.name_any() == name);
     let ready = deployment
         .and_then(|deployment| deployment.status.as_ref()?.ready_replicas)
         .unwrap_or(0);
-    StreamStatus {
+    let mut stream = StreamStatus {
         deployment: name,
         ready,
         desired: i32::from(!ingest.spec.suspend),
+        ..status.stream.take().unwrap_or_default()
+    };
+    match found.streams.get(&source.name) {
+        Some(report) => {
+            status.lag_seconds = report.behind_seconds.map(minutes);
+            stream.gap_seconds = whole(report.gap_seconds);
+        }
+        // One that is ready and did not answer this time stands as it stood.
+        None if ready == 0 => status.lag_seconds = None,
+        None => {}
     }
+    status.stream = Some(stream);
 }
 
 /// The sources that something is wrong with.

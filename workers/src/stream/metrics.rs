@@ -15,6 +15,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use tokio::time::Instant;
+use wikiingest_crds::worker::StreamReport;
 
 use super::{
     event,
@@ -255,6 +256,23 @@ impl Metrics {
                     .get_or_create(&label)
                     .set(seconds_between(checkpoint, now));
             }
+        }
+    }
+
+    /// How the worker stands.
+    #[must_use]
+    pub fn report(&self) -> StreamReport {
+        let now = Timestamp::now();
+        let caught_up = self.caught_up();
+        let behind = self
+            .state()
+            .sinks
+            .iter()
+            .map(|sink| behind(sink, now, caught_up))
+            .try_fold(0.0, |most: f64, one| Some(most.max(one?)));
+        StreamReport {
+            behind_seconds: behind,
+            gap_seconds: self.gap.get(),
         }
     }
 

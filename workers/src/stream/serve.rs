@@ -1,15 +1,16 @@
-//! `/metrics`, `/livez` and `/readyz`.
+//! `/metrics`, `/report`, `/livez` and `/readyz`.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Json, Router,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
     response::IntoResponse,
     routing::get,
 };
 use tokio::net::TcpListener;
+use wikiingest_crds::worker::StreamReport;
 
 use super::metrics::Metrics;
 use crate::failure::{Class, Classify};
@@ -48,6 +49,7 @@ pub async fn serve(
     let bound = listener.local_addr().map_err(fail)?;
     let app = Router::new()
         .route("/metrics", get(prometheus))
+        .route(StreamReport::PATH, get(report))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(About { metrics, ready_lag });
@@ -69,6 +71,10 @@ async fn prometheus(State(about): State<About>) -> impl IntoResponse {
             error.to_string(),
         ),
     }
+}
+
+async fn report(State(about): State<About>) -> Json<StreamReport> {
+    Json(about.metrics.report())
 }
 
 async fn ready(State(about): State<About>) -> (StatusCode, String) {

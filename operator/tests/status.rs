@@ -1,0 +1,253 @@
+//! The status that is made of what there is.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use wikiingest_crds::{WikiIngest, WikiIngestStatus, worker::StreamReport};
+use wikiingest_operator::{
+    build::build,
+    dereference::Found,
+    settings::Settings,
+    status::{self, Outcome},
+    validate::validate,
+};
+
+/// A resource whose sinks have no schema and no Secret.
+fn ingest() -> WikiIngest {
+    let object = json!({
+        "metadata": {"name": "wiki", "namespace": "n", "uid": "u", "generation": 3},
+        "spec": {
+            "contact": "https://example.org/bot",
+            "sinks": [{"name": "lake", "s3": {"bucket": "lake", "region": "eu-west-1"}}],
+            "sources": [
+                {"name": "views", "pageviews": {}, "schedule": {"cron": "25 * * * *"}, "sinks": ["lake"]},
+                {"name": "edits", "recentChanges": {}, "sinks": ["lake"]},
+            ],
+        },
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+fn object<T: DeserializeOwned>(value: Value) -> Arc<T> {
+    Arc::new(serde_json::from_value(value).unwrap())
+}
+
+fn labels(component: &str, source: &str) -> Value {
+    json!({"app.kubernetes.io/component": component, "wikiingest.dev/source": source})
+}
+
+/// What there is when the stream worker runs and says this of itself.
+fn with_stream(report: Option<StreamReport>) -> Found {
+    Found {
+        deployments: vec![object(json!({
+            "metadata": {"name": "wiki-edits", "generation": 1, "labels": labels("stream", "edits")},
+            "status": {"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1},
+        }))],
+        streams: report
+            .map(|report| ("edits".to_owned(), report))
+            .into_iter()
+            .collect(),
+        ..Found::default()
+    }
+}
+
+/// The same, after a run of `views` whose pod ended like this.
+fn after_run(exit_code: i32, reason: &str, message: &str) -> Found {
+    let end = "2026-01-01T00:10:00Z";
+    let condition = if exit_code == 0 { "Complete" } else { "Failed" };
+    Found {
+        jobs: vec![object(json!({
+            "metadata": {"name": "wiki-views-1", "uid": "j", "labels": labels("batch", "views")},
+            "status": {"conditions": [{"type": condition, "status": "True", "lastTransitionTime": end}]},
+        }))],
+        pods: vec![object(json!({
+            "metadata": {
+                "name": "wiki-views-1-x", "labels": labels("batch", "views"),
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "wiki-views-1", "uid": "j"}],
+            },
+            "status": {"containerStatuses": [{
+                "name": "worker", "ready": false, "restartCount": 0, "image": "w", "imageID": "",
+                "state": {"terminated": {
+                    "exitCode": exit_code, "reason": reason, "message": message, "finishedAt": end,
+                }},
+            }]},
+        }))],
+        ..with_stream(None)
+    }
+}
+
+fn status_of(ingest: &WikiIngest, found: &Found) -> WikiIngestStatus {
+    let settings = Settings {
+        worker_image: "workers:1".to_owned(),
+        dumps_connections: 2,
+    };
+    let children = build(validate(ingest).unwrap(), &settings, &BTreeMap::new()).unwrap();
+    let now: Timestamp = "2026-01-01T00:12:00Z".parse().unwrap();
+    status::status(ingest, found, &Outcome::Applied(&children), now)
+}
+
+/// A condition as `status reason`; empty where there is none.
+fn condition(status: &WikiIngestStatus, name: &str) -> String {
+    let mut conditions = status.conditions.iter();
+    conditions
+        .find(|one| one.type_ == name)
+        .map(|one| format!("{} {}", one.status, one.reason))
+        .unwrap_or_default()
+}
+
+fn message(status: &WikiIngestStatus, name: &str) -> String {
+    let mut conditions = status.conditions.iter();
+    conditions
+        .find(|one| one.type_ == name)
+        .map(|one| one.message.clone())
+        .unwrap_or_default()
+}
+
+#[test]
+fn how_a_run_ended_is_told_and_only_what_a_person_has_to_mend_stalls() {
+    let report = |exit_code| {
+        json!({
+            "source": "views", "window": {"from": "2025-12-30T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+            "loaded": 1, "skipped": 46, "rows": 10, "rejected": 1, "bytes": 99, "seconds": 1.5,
+            "missing": ["pageviews-20251231-230000"], "missingCount": 1,
+            "through": "2025-12-31T23:00:00Z", "exitCode": exit_code,
+        })
+        .to_string()
+    };
+    let error = r#"{"fields": {"message": "no such bucket: lake; make it"}}"#;
+    for (exit_code, reason, said, ready, last_run, told) in [
+        (
+            2,
+            "Error",
+            report(2).as_str(),
+            "True Ready",
+            "True Succeeded",
+            "",
+        ),
+        (
+            1,
+            "Error",
+            error,
+            "True Ready",
+            "False RunFailed",
+            "no such bucket",
+        ),
+        (
+            64,
+            "Error",
+            error,
+            "False BadConfiguration",
+            "False BadConfiguration",
+            "make it",
+        ),
+        (
+            77,
+            "Error",
+            error,
+            "False Refused",
+            "False Refused",
+            "no such bucket",
+        ),
+        (
+            137,
+            "OOMKilled",
+            "",
+            "True Ready",
+            "False RunFailed",
+            "raise spec.workers.resources",
+        ),
+        (
+            137,
+            "Error",
+            "",
+            "True Ready",
+            "False RunFailed",
+            "exit code 137",
+        ),
+    ] {
+        let status = status_of(&ingest(), &after_run(exit_code, reason, said));
+        assert_eq!(condition(&status, "Ready"), ready, "{exit_code}");
+        assert_eq!(
+            condition(&status, "LastRunSucceeded"),
+            last_run,
+            "{exit_code}"
+        );
+        assert!(
+            message(&status, "LastRunSucceeded").contains(told),
+            "{status:?}"
+        );
+        let is_stalled = !condition(&status, "Stalled").is_empty();
+        assert_eq!(is_stalled, matches!(exit_code, 64 | 77), "{exit_code}");
+    }
+    let status = status_of(&ingest(), &after_run(2, "Error", &report(2)));
+    assert_eq!(condition(&status, "DataComplete"), "False FilesMissing");
+    let source = &status.sources[0];
+    assert_eq!((source.rows, source.rejected), (Some(10), Some(1)));
+    assert_eq!(source.lag_seconds, Some(70 * 60));
+}
+
+#[test]
+fn a_run_is_counted_once() {
+    let found = after_run(
+        0,
+        "Completed",
+        r#"{"source": "views", "window": {"from": "2025-12-30T00:00:00Z", "to": "2026-01-01T00:00:00Z"},
+            "loaded": 1, "skipped": 0, "rows": 10, "rejected": 0, "bytes": 99, "seconds": 1.5, "exitCode": 0}"#,
+    );
+    let mut ingest = ingest();
+    let first = status_of(&ingest, &found);
+    assert_eq!(first.sources[0].rows, Some(10));
+    assert_eq!(condition(&first, "DataComplete"), "True Complete");
+    ingest.status = Some(first.clone());
+    assert_eq!(status_of(&ingest, &found), first);
+}
+
+#[test]
+fn a_stream_tells_how_far_it_is_behind_and_what_it_lost() {
+    let mut ingest = ingest();
+    let says = |behind, gap| {
+        with_stream(Some(StreamReport {
+            behind_seconds: Some(behind),
+            gap_seconds: gap,
+        }))
+    };
+    let well = status_of(&ingest, &says(3.7, 0.0));
+    assert_eq!(well.sources[1].lag_seconds, Some(0));
+    assert_eq!(condition(&well, "DataComplete"), "");
+    // Seconds come and go: the same status.
+    ingest.status = Some(well.clone());
+    assert_eq!(status_of(&ingest, &says(59.0, 0.0)), well);
+
+    let lost = status_of(&ingest, &says(200.0, 7200.4));
+    assert_eq!(lost.sources[1].lag_seconds, Some(180));
+    assert_eq!(lost.sources[1].stream.as_ref().unwrap().gap_seconds, 7200);
+    assert_eq!(condition(&lost, "DataComplete"), "False StreamGap");
+    assert!(message(&lost, "DataComplete").contains("7200 s of the stream are lost"));
+    // One look without an answer changes nothing; a worker that is gone has no lag.
+    ingest.status = Some(lost.clone());
+    assert_eq!(status_of(&ingest, &with_stream(None)), lost);
+    let gone = status_of(&ingest, &Found::default());
+    assert_eq!(gone.sources[1].lag_seconds, None);
+}
+
+#[test]
+fn a_paused_resource_stands_as_it_stood_and_says_so() {
+    let mut ingest = ingest();
+    let before = status_of(&ingest, &with_stream(None));
+    ingest.status = Some(before.clone());
+    ingest.metadata.generation = Some(4);
+    let now = "2026-01-01T01:00:00Z".parse().unwrap();
+    let paused = status::paused(&ingest, now);
+    assert_eq!(condition(&paused, "Suspended"), "True Paused");
+    assert_eq!(condition(&paused, "Ready"), "True Ready");
+    assert_eq!(paused.observed_generation, before.observed_generation);
+    ingest.status = Some(paused.clone());
+    let later = "2026-01-01T02:00:00Z".parse().unwrap();
+    assert_eq!(status::paused(&ingest, later), paused);
+    // Told to go on, it says nothing of it any more.
+    let after = status_of(&ingest, &with_stream(None));
+    assert_eq!(condition(&after, "Suspended"), "");
+}
