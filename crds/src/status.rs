@@ -194,6 +194,14 @@ pub struct BackfillStatus {
     /// Parts of the range that are loaded.
     pub completed: i64,
 
+    /// Rows loaded.
+    #[serde(default)]
+    pub rows: i64,
+
+    /// Files of the range that were never published, or that the host does not have.
+    #[serde(default)]
+    pub missing: i64,
+
     /// Parts of the range that could not be loaded.
     pub failed: i64,
 

@@ -174,6 +174,9 @@ pub struct Limits {
     pub max_rejected_lines: u32,
     /// How long after its end a unit may be unpublished before it counts as missing.
     pub missing_after: Span,
+    /// How long after its end a missing unit may still come. Hours that were never published are told of for ever, and a
+    /// run over an archive that lacks them is done nevertheless.
+    pub missing_until: Span,
 }
 
 impl Default for Limits {
@@ -187,6 +190,7 @@ impl Default for Limits {
             max_rejected_share: 0.01,
             max_rejected_lines: 10_000,
             missing_after: Span::hours(6),
+            missing_until: Span::hours(14 * 24),
         }
     }
 }

@@ -26,9 +26,16 @@ pub fn all(
             let before = before
                 .iter()
                 .find(|status| status.source == plan.source && status.name == plan.name);
+            let now = one(ingest, plan, found, before);
             match before {
-                Some(done) if done.phase == BackfillPhase::Complete => done.clone(),
-                before => one(ingest, plan, found, before),
+                // Its last pods may be seen to end after its Jobs are.
+                Some(done) if done.phase == BackfillPhase::Complete => BackfillStatus {
+                    rows: now.rows,
+                    missing: now.missing,
+                    message: lacking(now.missing),
+                    ..done.clone()
+                },
+                _ => now,
             }
         })
         .collect()
@@ -67,6 +74,18 @@ fn one(
     let trouble = words
         .filter_map(|words| LastWords::trouble(&words))
         .next_back();
+    // Pods go with time, what they did stays.
+    let reports = jobs
+        .iter()
+        .flat_map(|job| job::reports(&found.pods, job::is_of(job)));
+    let (rows, missing) = reports.fold((0, 0), |(rows, missing), report| {
+        (
+            rows + report.rows,
+            missing + i64::from(report.missing_count),
+        )
+    });
+    let rows = rows.max(before.map_or(0, |before| before.rows));
+    let missing = missing.max(before.map_or(0, |before| before.missing));
     let start = jobs
         .iter()
         .filter_map(|job| job.status.as_ref()?.start_time.as_ref())
@@ -79,14 +98,22 @@ fn one(
         completed,
         failed,
         total,
+        rows,
+        missing,
         percent: i32::try_from(completed * 100 / total.max(1)).unwrap_or(100),
         job: plan.lanes.first().map(|lane| lane.job.name.clone()),
         start_time: before.and_then(|before| before.start_time).or(start),
         completion_time: (phase == BackfillPhase::Complete)
             .then(|| finished.iter().map(|finished| finished.at).max())
             .flatten(),
-        message: trouble.filter(|_| failed > 0 || phase == BackfillPhase::Failed),
+        message: trouble
+            .filter(|_| failed > 0 || phase == BackfillPhase::Failed)
+            .or_else(|| lacking(missing)),
     }
+}
+
+fn lacking(missing: i64) -> Option<String> {
+    (missing > 0).then(|| format!("{missing} files of the range are not at the host"))
 }
 
 fn is_active(job: &Job) -> bool {

@@ -100,7 +100,23 @@ fn last_line(text: &str) -> String {
 /// The last words of the pod that ended last, of those that `is_of` picks.
 #[must_use]
 pub fn last_words(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<LastWords> {
-    let ended = pods.iter().filter(|pod| is_of(pod)).filter_map(|pod| {
+    let (_, words) = all_words(pods, is_of).max_by_key(|(at, _)| *at)?;
+    Some(words)
+}
+
+/// The reports of the pods that did what they should, of those that `is_of` picks.
+pub fn reports(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> impl Iterator<Item = Report> {
+    all_words(pods, is_of)
+        .filter(|(_, words)| words.exit_code == 0)
+        .filter_map(|(_, words)| words.report())
+}
+
+fn all_words(
+    pods: &[Arc<Pod>],
+    is_of: impl Fn(&Pod) -> bool,
+) -> impl Iterator<Item = (Option<Timestamp>, LastWords)> {
+    let of = pods.iter().filter(move |pod| is_of(pod));
+    of.filter_map(|pod| {
         let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
         let state = containers.first()?;
         let ended = state
@@ -114,13 +130,12 @@ pub fn last_words(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<Las
                     .and_then(|state| state.terminated.as_ref())
             })?;
         let at = ended.finished_at.as_ref().map(|time| time.0);
-        Some((at, ended))
-    });
-    let (_, ended) = ended.max_by_key(|(at, _)| *at)?;
-    Some(LastWords {
-        exit_code: ended.exit_code,
-        reason: ended.reason.clone(),
-        message: ended.message.clone().unwrap_or_default(),
+        let words = LastWords {
+            exit_code: ended.exit_code,
+            reason: ended.reason.clone(),
+            message: ended.message.clone().unwrap_or_default(),
+        };
+        Some((at, words))
     })
 }
 

@@ -30,7 +30,16 @@ pub struct Listing {
     /// Published units, oldest first.
     pub units: Vec<Unit>,
     /// Hours that should be published by now and are not, as the names of their files.
-    pub missing: Vec<String>,
+    pub missing: Vec<Missing>,
+}
+
+/// A unit that should be published and is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The name that it usually has.
+    pub name: String,
+    /// The start of its hour.
+    pub ts: Timestamp,
 }
 
 /// Lists the units whose hours start in `[from, to)`.
@@ -98,13 +107,16 @@ fn missing(
     units: &BTreeMap<Timestamp, Unit>,
     from: Timestamp,
     before: Timestamp,
-) -> Vec<String> {
+) -> Vec<Missing> {
     let mut hour = from;
     let mut missing = Vec::new();
     // An hour counts once it is over.
     while hour + HOUR <= before {
         if !units.contains_key(&hour) {
-            missing.push(dataset.usual_name(hour));
+            missing.push(Missing {
+                name: dataset.usual_name(hour),
+                ts: hour,
+            });
         }
         hour += HOUR;
     }
@@ -162,6 +174,7 @@ mod tests {
             at("2024-08-03T05:00:00Z"),
             at("2024-08-03T06:30:00Z"),
         );
-        assert_eq!(missing, ["pageviews-20240803-060000"]);
+        assert_eq!(missing.len(), 1);
+        assert_eq!(missing[0].name, "pageviews-20240803-060000");
     }
 }

@@ -152,7 +152,8 @@ async fn try_run(
         }
     }
 
-    let exit = tally.exit(&missing);
+    let hopeless = now - signed(config.limits.missing_until.to_std());
+    let exit = tally.exit(missing.iter().any(|missing| missing.ts > hopeless));
     let through = through(source, &units, &tally.failed);
     Ok(Report {
         source: source.name.clone(),
@@ -160,7 +161,7 @@ async fn try_run(
         loaded: count(tally.loaded),
         skipped: count(tally.skipped),
         missing_count: count(missing.len()),
-        missing,
+        missing: missing.into_iter().map(|missing| missing.name).collect(),
         failed_count: count(tally.failed.len()),
         failed: tally.failed,
         rows: tally.rows,
@@ -366,11 +367,11 @@ impl Tally {
         }
     }
 
-    fn exit(&self, missing: &[String]) -> ExitCode {
+    fn exit(&self, more_to_come: bool) -> ExitCode {
         match self.class {
             Some(class) => class.into(),
-            None if missing.is_empty() => ExitCode::Done,
-            None => ExitCode::UnitsMissing,
+            None if more_to_come => ExitCode::UnitsMissing,
+            None => ExitCode::Done,
         }
     }
 }
