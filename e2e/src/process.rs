@@ -1,7 +1,7 @@
 //! Child processes that never outlive this one.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -135,6 +135,10 @@ fn signal(pid: u32, signal: Signal) {
 /// If it cannot be started or ends with a failure.
 pub fn capture(command: &mut Command) -> Result<String> {
     let output = output(command)?;
+    printed(command, &output)
+}
+
+fn printed(command: &Command, output: &Output) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -158,6 +162,24 @@ pub fn output(command: &mut Command) -> Result<Output> {
         .stdin(Stdio::null())
         .output()
         .doing(format!("starting `{}`", line(command)))
+}
+
+/// Runs a command to its end with something to read, and gives back what it printed.
+///
+/// # Errors
+/// If it cannot be started, does not read all of it or ends with a failure.
+pub fn feed(command: &mut Command, input: &[u8]) -> Result<String> {
+    let doing = format!("running `{}`", line(command));
+    let piped = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = piped.spawn().doing(&doing)?;
+    let fed = child.stdin.take().map(|mut stdin| stdin.write_all(input));
+    let output = child.wait_with_output().doing(&doing)?;
+    let printed = printed(command, &output)?;
+    fed.transpose().doing(doing)?;
+    Ok(printed)
 }
 
 /// A command line for a message: programs without their folders, and no environment, which may hold secrets.

@@ -271,6 +271,8 @@ fn on_cluster(workspace: &Workspace, tests: &[String]) -> Result<()> {
         "cluster",
         "--test",
         "operator",
+        "--test",
+        "kstatus",
     ];
     let features = ["--features", "wikiingest-e2e/cluster", "--"];
     stream(workspace.cargo(&suite).args(features).args(tests))

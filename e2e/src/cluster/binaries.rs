@@ -66,33 +66,54 @@ const NODE: &[Build] = &[
     },
 ];
 
+/// Our program that asks kstatus' library.
+const KSTATUS: &[Build] = &[Build {
+    pins: "kstatus",
+    tags: "",
+    packages: &["."],
+}];
+
 /// Where they are: a folder named after what they are built from.
 pub(crate) fn dir(home: &Home) -> Result<PathBuf> {
-    let mut hash = Sha256::new();
-    hash.update(RECIPE);
-    for pins in PINS {
-        for file in ["go.mod", "go.sum"] {
-            update(&mut hash, &format!("pins/{pins}/{file}"))?;
-        }
-    }
-    update(&mut hash, "pause.c")?;
-    Ok(home.path(&format!("bin-{}", hex(&hash.finalize()[..6]))))
+    let modules = PINS
+        .iter()
+        .flat_map(|pins| ["go.mod", "go.sum"].map(|file| format!("pins/{pins}/{file}")));
+    named_after(home, "bin", modules.chain(["pause.c".to_owned()]))
 }
 
-fn update(hash: &mut Sha256, file: &str) -> Result<()> {
-    let path = static_file(file)?;
-    hash.update(fs::read(&path).doing_to("reading", &path)?);
-    Ok(())
+/// Where `kstatus` is: a folder of its own, so that a change of it builds none of the others anew.
+pub(crate) fn kstatus_dir(home: &Home) -> Result<PathBuf> {
+    let sources = ["go.mod", "go.sum", "main.go"].map(|file| format!("pins/kstatus/{file}"));
+    named_after(home, "kstatus", sources)
+}
+
+fn named_after(
+    home: &Home,
+    what: &str,
+    files: impl IntoIterator<Item = String>,
+) -> Result<PathBuf> {
+    let mut hash = Sha256::new();
+    hash.update(RECIPE);
+    for file in files {
+        let path = static_file(&file)?;
+        hash.update(fs::read(&path).doing_to("reading", &path)?);
+    }
+    Ok(home.path(&format!("{what}-{}", hex(&hash.finalize()[..6]))))
 }
 
 /// `kind`, `kubectl` and `helm`: minutes the first time, nothing after that.
 pub(crate) fn clients(home: &Home) -> Result<PathBuf> {
-    built(home, "clients", CLIENTS, |_| Ok(()))
+    built(home, dir(home)?, "clients", CLIENTS, |_| Ok(()))
+}
+
+/// What reads an object as kstatus does: seconds.
+pub(crate) fn kstatus(home: &Home) -> Result<PathBuf> {
+    built(home, kstatus_dir(home)?, "kstatus", KSTATUS, |_| Ok(()))
 }
 
 /// All that a node image takes: ten minutes and more the first time.
 pub(crate) fn node(home: &Home) -> Result<PathBuf> {
-    built(home, "node", NODE, |dir| {
+    built(home, dir(home)?, "node", NODE, |dir| {
         let etcd = ["server", "v3"].map(|name| dir.join(name));
         // Go names it after the last part of its module's path.
         for built in etcd.iter().filter(|built| built.is_file()) {
@@ -114,11 +135,11 @@ fn pause(dir: &Path) -> Result<()> {
 /// Builds unless a stamp says that this was done.
 fn built(
     home: &Home,
+    dir: PathBuf,
     what: &str,
     builds: &[Build],
     finish: impl Fn(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
-    let dir = dir(home)?;
     let stamp = dir.join(format!(".{what}"));
     if stamp.is_file() {
         return Ok(dir);

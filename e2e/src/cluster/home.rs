@@ -44,14 +44,15 @@ impl Home {
     /// # Errors
     /// If it has not been built.
     pub fn kubectl(&self) -> Result<PathBuf> {
-        let kubectl = binaries::dir(self)?.join("kubectl");
-        if kubectl.is_file() {
-            return Ok(kubectl);
-        }
-        Err(Error::other(format!(
-            "{} is not there: run `cargo e2e cluster up`",
-            kubectl.display()
-        )))
+        built(binaries::dir(self)?.join("kubectl"))
+    }
+
+    /// `kstatus` of our pins.
+    ///
+    /// # Errors
+    /// If it has not been built.
+    pub fn kstatus(&self) -> Result<PathBuf> {
+        built(binaries::kstatus_dir(self)?.join("kstatus"))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -79,6 +80,16 @@ impl Home {
             .tempdir_in(&work)
             .doing_to("making a folder in", &work)
     }
+}
+
+fn built(program: PathBuf) -> Result<PathBuf> {
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(Error::other(format!(
+        "{} is not there: run `cargo e2e cluster up`",
+        program.display()
+    )))
 }
 
 /// Removes a folder that may not be there.

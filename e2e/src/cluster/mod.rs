@@ -70,6 +70,7 @@ fn up() -> Result<Docker> {
     let _lock = home.lock()?;
     let started = Instant::now();
     let kubectl = binaries::clients(&home)?;
+    binaries::kstatus(&home)?;
     let docker = engine::find_or_start(&home)?;
     let how = kind::up(&home, &docker)?;
     say!(

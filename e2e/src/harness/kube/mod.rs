@@ -2,6 +2,7 @@
 //! the other suites have, through forwarded ports.
 
 mod forward;
+mod kstatus;
 mod kubectl;
 mod namespace;
 mod operator;
@@ -9,6 +10,7 @@ mod servers;
 mod worker;
 
 pub use forward::Forward;
+pub use kstatus::{Answer, agrees, kstatus, meaning};
 pub use kubectl::Kubectl;
 pub use namespace::Namespace;
 pub use servers::{Content, MariaDbPod, ReplayPod, S3Pod};

@@ -1,10 +1,11 @@
 //! The operator in a namespace, and resources for it.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Namespace, servers::manifest};
+use super::{Namespace, kstatus, servers::manifest};
 use crate::error::{Doing, Result};
 use crate::harness::env;
 use crate::servers::{mariadb, s3};
@@ -71,9 +72,10 @@ impl Namespace {
     }
 
     /// Waits until a condition of a resource has a status and a reason, and gives back the resource's whole status.
+    /// All that is seen of the resource until then is shown to kstatus, too.
     ///
     /// # Errors
-    /// If that is not so when `patience` is over.
+    /// If that is not so when `patience` is over, or if kstatus takes the resource for something else than it is.
     pub fn stands(
         &self,
         patience: Duration,
@@ -82,7 +84,9 @@ impl Namespace {
         status: &str,
         reason: &str,
     ) -> Result<Value> {
+        let seen = RefCell::new(Vec::new());
         let is_so = |ingest: &Value| {
+            seen.borrow_mut().push(ingest.clone());
             let is_current =
                 ingest["status"]["observedGeneration"] == ingest["metadata"]["generation"];
             let mut conditions = ingest["status"]["conditions"]
@@ -95,6 +99,7 @@ impl Namespace {
                 })
         };
         let ingest = self.kubectl().wait(patience, "wikiingest", name, is_so)?;
+        kstatus::agrees(&seen.into_inner())?;
         Ok(ingest["status"].clone())
     }
 }
