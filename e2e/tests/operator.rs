@@ -7,13 +7,12 @@
     reason = "a test that fails should say so at once"
 )]
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wikiingest_e2e::harness::kube::{Cluster, Content, MariaDbPod, Namespace, ReplayPod, S3Pod};
-use wikiingest_e2e::harness::{Dump, Hour, Tally};
+use wikiingest_e2e::harness::Hour;
+use wikiingest_e2e::harness::kube::{Cluster, OperatorWorld as World};
 use wikiingest_e2e::servers::mariadb;
 
 /// For what takes a pod or two.
@@ -22,120 +21,6 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const SOON: Duration = Duration::from_secs(30);
 /// Events in the sample of the stream.
 const EVENTS: u64 = 144;
-
-/// A namespace with the operator, the servers, and some hours of page views to load.
-struct World {
-    mariadb: MariaDbPod,
-    s3: S3Pod,
-    _replay: ReplayPod,
-    expected: Tally,
-    namespace: Namespace,
-}
-
-impl World {
-    fn new(name: &str) -> Self {
-        Self::with(name, 5..7)
-    }
-
-    fn with(name: &str, hours: std::ops::Range<u8>) -> Self {
-        let cluster = Cluster::connect().expect("the cluster is up");
-        let namespace = cluster.namespace(name).expect("a namespace");
-        let dir = wikiingest_e2e::scratch::dir("dumps").expect("a temporary folder");
-        let dump = Dump::new(dir.path());
-        let mut expected = Tally::default();
-        for hour in hours {
-            expected += dump.generated(Hour(hour), 300);
-        }
-        let stream = "/samples/recentchange/stream-2025-05-03.ndjson";
-        let replay = namespace
-            .replay(Content::Dump(&dump), &["--events", stream, "--pace", "max"])
-            .expect("the stand-in starts");
-        let (mariadb, s3) = namespace.stores().expect("the stores start");
-        namespace.operator().expect("the operator starts");
-        Self {
-            mariadb,
-            s3,
-            _replay: replay,
-            expected,
-            namespace,
-        }
-    }
-
-    fn resource(&self) -> Value {
-        let mut warehouse = self.mariadb.sink();
-        warehouse["name"] = json!("warehouse");
-        let mut lake = self.s3.sink();
-        lake["name"] = json!("lake");
-        json!({
-            "apiVersion": "wikiingest.dev/v1alpha1",
-            "kind": "WikiIngest",
-            "metadata": {"name": "wikimedia"},
-            "spec": {
-                "contact": "https://example.org/wikiingest-tests",
-                "sinks": [warehouse, lake],
-                "sources": [
-                    {
-                        "name": "pageviews",
-                        "pageviews": {},
-                        "schedule": {"cron": "0 0 1 1 *"},
-                        "baseUrl": ReplayPod::BASE_URL,
-                        "sinks": ["warehouse", "lake"],
-                        "backfill": [{"name": "morning", "from": Hour(5).timestamp(), "to": Hour(7).timestamp()}],
-                    },
-                    {
-                        "name": "edits",
-                        "recentChanges": {},
-                        "startFrom": "2025-05-03T00:00:00Z",
-                        "baseUrl": ReplayPod::BASE_URL,
-                        "sinks": ["warehouse"],
-                    },
-                ],
-                "workers": {"imagePullPolicy": "Never"},
-            },
-        })
-    }
-
-    fn apply(&self, resource: &Value) {
-        let applied = self.namespace.kubectl().apply(&resource.to_string());
-        applied.expect("the server takes it");
-    }
-
-    fn stands(&self, patience: Duration, condition: &str, status: &str, reason: &str) -> Value {
-        let stands = self
-            .namespace
-            .stands(patience, "wikimedia", condition, status, reason);
-        stands.unwrap_or_else(|error| {
-            let logs = self
-                .namespace
-                .kubectl()
-                .logs("deployment/wikiingest-operator");
-            panic!("{error}\nthe operator said:\n{}", logs.unwrap_or_default())
-        })
-    }
-
-    /// The versions of all children.
-    fn versions(&self) -> BTreeMap<String, String> {
-        let ours = "app.kubernetes.io/managed-by=wikiingest-operator";
-        let kinds = [
-            "cronjob",
-            "job",
-            "deployment",
-            "configmap",
-            "serviceaccount",
-        ];
-        let mut versions = BTreeMap::new();
-        for kind in kinds {
-            for child in self.namespace.kubectl().list(kind, ours).expect("a list") {
-                let name = child["metadata"]["name"].as_str().expect("a name");
-                versions.insert(
-                    format!("{kind}/{name}"),
-                    child["metadata"]["resourceVersion"].to_string(),
-                );
-            }
-        }
-        versions
-    }
-}
 
 #[test]
 fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
@@ -212,7 +97,7 @@ fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
 
 #[test]
 fn a_backfill_ends_with_every_hour_once_whoever_is_killed() {
-    let world = World::with("backfill", 0..23);
+    let world = World::with("backfill", 0..23, 300);
     world.namespace.warehouse_secret().expect("a Secret");
     world.namespace.lake_secret().expect("a Secret");
     let mut resource = world.resource();

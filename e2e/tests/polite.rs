@@ -12,7 +12,7 @@ use wikiingest_e2e::harness::world::{Stores, World};
 use wikiingest_e2e::harness::{Hour, worker};
 use wikiingest_e2e::servers::replay::Options;
 
-const HOURS: u8 = 6;
+const HOURS: u16 = 6;
 
 fn world(options: &Options) -> World {
     let mut world = World::new(Stores::Embedded, options);

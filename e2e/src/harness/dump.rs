@@ -10,27 +10,34 @@ use flate2::write::GzEncoder;
 use super::tally::Tally;
 use crate::bench::generate::{self, Random};
 
-/// An hour of 3 August 2024, by its start: 5 is 05:00 to 06:00, whose file is named after 06:00.
+/// An hour, by its start, counted from the beginning of 3 August 2024: 5 is 05:00 to 06:00 of that day, whose file is
+/// named after 06:00.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Hour(pub u8);
+pub struct Hour(pub u16);
 
 impl Hour {
     /// The file's stem, which is also the unit's name.
     #[must_use]
     pub fn unit(self) -> String {
-        format!("pageviews-20240803-{:02}0000", self.0 + 1)
+        format!("pageviews-{}0000", Self(self.0 + 1).text("%Y%m%d-%H"))
     }
 
     /// As the worker's configuration has it.
     #[must_use]
     pub fn timestamp(self) -> String {
-        format!("2024-08-03T{:02}:00:00Z", self.0)
+        self.text("%Y-%m-%dT%H:00:00Z")
     }
 
     /// As the warehouse has it.
     #[must_use]
     pub fn ts(self) -> String {
-        format!("2024-08-03 {:02}:00:00", self.0)
+        self.text("%Y-%m-%d %H:00:00")
+    }
+
+    fn text(self, format: &str) -> String {
+        let time = jiff::civil::date(2024, 8, 3).at(0, 0, 0, 0);
+        let start = time + jiff::SignedDuration::from_hours(self.0.into());
+        start.strftime(format).to_string()
     }
 }
 
@@ -59,7 +66,9 @@ impl Dump {
     #[must_use]
     pub fn file(&self, hour: Hour) -> PathBuf {
         self.root
-            .join(format!("other/pageviews/2024/2024-08/{}.gz", hour.unit()))
+            .join("other/pageviews")
+            .join(Hour(hour.0 + 1).text("%Y/%Y-%m"))
+            .join(format!("{}.gz", hour.unit()))
     }
 
     /// Publishes an hour with generated lines and says what is in it.

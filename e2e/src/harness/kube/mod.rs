@@ -6,6 +6,7 @@ mod kstatus;
 mod kubectl;
 mod namespace;
 mod operator;
+mod operator_world;
 mod servers;
 mod worker;
 
@@ -13,6 +14,7 @@ pub use forward::Forward;
 pub use kstatus::{Answer, agrees, kstatus, meaning};
 pub use kubectl::Kubectl;
 pub use namespace::Namespace;
+pub use operator_world::OperatorWorld;
 pub use servers::{Content, MariaDbPod, ReplayPod, S3Pod};
 pub use worker::{PodRun, restricted};
 
