@@ -11,6 +11,7 @@ mod job;
 mod measure;
 mod mysql_bulk;
 mod pageviews;
+mod service;
 mod stream;
 mod tsv;
 mod words;
@@ -19,9 +20,11 @@ use clap::{Args, ValueEnum};
 
 pub use tsv::{project, push_tsv};
 
+use crate::binaries::Binaries;
 use crate::error::Result;
 use crate::install;
 use crate::say::say;
+use crate::steps::{self, Workspace};
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -75,4 +78,11 @@ pub fn run(options: &Options) -> Result<()> {
         }
     };
     case::print(&cases)
+}
+
+/// Builds what is measured as it is shipped.
+fn release(what: &[&str]) -> Result<Binaries> {
+    let build = ["build", "--release"];
+    steps::stream(&mut Workspace::find()?.cargo(&[&build[..], what].concat()))?;
+    Ok(Binaries::beside_this_program()?.of_profile("release"))
 }
