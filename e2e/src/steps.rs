@@ -273,6 +273,8 @@ fn on_cluster(workspace: &Workspace, tests: &[String]) -> Result<()> {
         "operator",
         "--test",
         "kstatus",
+        "--test",
+        "faults",
     ];
     let features = ["--features", "wikiingest-e2e/cluster", "--"];
     stream(workspace.cargo(&suite).args(features).args(tests))

@@ -10,7 +10,9 @@ mod input;
 mod job;
 mod measure;
 mod mysql_bulk;
+mod operator;
 mod pageviews;
+mod service;
 mod stream;
 mod tsv;
 mod words;
@@ -19,25 +21,31 @@ use clap::{Args, ValueEnum};
 
 pub use tsv::{project, push_tsv};
 
+use crate::binaries::Binaries;
 use crate::error::Result;
 use crate::install;
 use crate::say::say;
+use crate::steps::{self, Workspace};
 
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Which bench
     name: Name,
-    /// Rounds after the first, which only warms up
-    #[arg(long, default_value_t = 5)]
-    runs: usize,
+    /// Rounds after the first, which only warms up [default: 5; 1 for operator]
+    #[arg(long)]
+    runs: Option<usize>,
     /// Lines of the generated hour [default: 5,000,000; 1,000,000 for mysql-bulk]
     #[arg(long)]
     lines: Option<usize>,
     /// Generated events, for stream
     #[arg(long, default_value_t = 200_000)]
     events: usize,
-    /// How long the latency is measured, or the soak lasts [default: 120; 1800 for stream-soak]
+    /// How many resources; may be given several times
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1000])]
+    resources: Vec<usize>,
+    /// How long the latency is measured, the soak lasts, or the operator has nothing to do [default: 120; 1800 for
+    /// stream-soak; 60 for operator]
     #[arg(long)]
     seconds: Option<usize>,
 }
@@ -49,6 +57,7 @@ enum Name {
     MysqlBulk,
     Stream,
     StreamSoak,
+    Operator,
 }
 
 /// Runs a bench.
@@ -60,19 +69,31 @@ pub fn run(options: &Options) -> Result<()> {
     install::debian(install::FOR_BENCHES)?;
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     say!("load average before the start: {}", load.trim());
+    let runs = options.runs.unwrap_or(5);
     let cases = match options.name {
-        Name::PageviewsHour => pageviews::hour(options.lines.unwrap_or(5_000_000), options.runs)?,
+        Name::PageviewsHour => pageviews::hour(options.lines.unwrap_or(5_000_000), runs)?,
         Name::PageviewsRss => pageviews::rss()?,
-        Name::MysqlBulk => mysql_bulk::run(options.lines.unwrap_or(1_000_000), options.runs)?,
+        Name::MysqlBulk => mysql_bulk::run(options.lines.unwrap_or(1_000_000), runs)?,
         Name::Stream => {
             let seconds = options.seconds.unwrap_or(120);
-            stream::run(options.events, options.runs, seconds)?
+            stream::run(options.events, runs, seconds)?
         }
         Name::StreamSoak => {
             let (case, verdict) = stream::soak(options.seconds.unwrap_or(1800))?;
             case::print(&[case])?;
             return verdict;
         }
+        Name::Operator => {
+            let seconds = options.seconds.unwrap_or(60);
+            operator::run(&options.resources, options.runs.unwrap_or(1), seconds)?
+        }
     };
     case::print(&cases)
+}
+
+/// Builds what is measured as it is shipped.
+fn release(what: &[&str]) -> Result<Binaries> {
+    let build = ["build", "--release"];
+    steps::stream(&mut Workspace::find()?.cargo(&[&build[..], what].concat()))?;
+    Ok(Binaries::beside_this_program()?.of_profile("release"))
 }

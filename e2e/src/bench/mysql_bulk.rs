@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use super::case::Case;
 use super::generate::Hour;
 use super::measure::{Measured, measure};
-use super::{project, push_tsv};
-use crate::binaries::Binaries;
+use super::{project, push_tsv, release};
 use crate::error::{Doing, Error, Result};
 use crate::process::capture;
 use crate::scratch;
 use crate::servers::mariadb::{Durability, MariaDb, client};
-use crate::steps::{Workspace, stream};
 
 const BENCH: &str = "mysql-bulk";
 const TABLE: &str = "CREATE TABLE load_rows (ts DATETIME NOT NULL, domain_code VARCHAR(64) NOT NULL, \
@@ -22,8 +20,6 @@ const TABLE: &str = "CREATE TABLE load_rows (ts DATETIME NOT NULL, domain_code V
 
 pub(super) fn run(lines: usize, runs: usize) -> Result<Vec<Case>> {
     let build = [
-        "build",
-        "--release",
         "--package",
         "wikiingest-e2e",
         "--bin",
@@ -31,10 +27,7 @@ pub(super) fn run(lines: usize, runs: usize) -> Result<Vec<Case>> {
         "--features",
         "servers",
     ];
-    stream(&mut Workspace::find()?.cargo(&build))?;
-    let peers = Binaries::beside_this_program()?
-        .of_profile("release")
-        .path("bulk-peers")?;
+    let peers = release(&build)?.path("bulk-peers")?;
     let mariadb = MariaDb::start(Durability::Bench)?;
     mariadb.sql("CREATE DATABASE bulk")?;
     let dir = scratch::dir("bulk")?;

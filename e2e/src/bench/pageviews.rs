@@ -8,6 +8,7 @@ use super::case::{Case, Target};
 use super::input::{self, Input};
 use super::job::{DATABASE, Job};
 use super::measure::{Measured, measure};
+use super::release;
 use crate::binaries::Binaries;
 use crate::error::{Doing, Error, Result};
 use crate::process::{Guard, guarded};
@@ -15,7 +16,6 @@ use crate::say::say;
 use crate::scratch;
 use crate::servers::mariadb::{Durability, MariaDb, client};
 use crate::servers::replay::{Options, Replay};
-use crate::steps::{Workspace, stream};
 
 const FACTS: &str = "pageviews_hourly";
 const COLUMNS: &str = "ts,domain_code,project,access,title,views";
@@ -114,20 +114,15 @@ pub(super) fn rss() -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// What is measured is built as it is shipped.
+/// The workers, and the host that they read from.
 pub(super) fn build() -> Result<Binaries> {
-    let packages = [
+    release(&[
+        "--bins",
         "--package",
         "wikiingest-workers",
         "--package",
         "wikimedia-replay",
-    ];
-    stream(
-        Workspace::find()?
-            .cargo(&["build", "--release", "--bins"])
-            .args(packages),
-    )?;
-    Ok(Binaries::beside_this_program()?.of_profile("release"))
+    ])
 }
 
 fn igzip(input: &Input) -> Result<Measured> {

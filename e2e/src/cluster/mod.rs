@@ -6,6 +6,7 @@
 
 mod base;
 mod binaries;
+pub mod client;
 mod docker;
 mod engine;
 mod home;

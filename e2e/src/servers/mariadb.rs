@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -304,6 +303,3 @@ fn program(name: &str) -> Result<std::path::PathBuf> {
         ))
     })
 }
-
-/// How long [`Guard::stop`] should wait for a clean end, when a test wants one.
-pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::worker::{Setup, Worker};
+use super::worker::Setup;
 use super::{DATABASE, PACE, TABLE, migrate};
 use crate::bench::case::{Case, Target};
 use crate::bench::input;
 use crate::bench::measure::{Measured, high_water_mib};
+use crate::bench::service::Service;
 use crate::binaries::Binaries;
 use crate::error::{Error, Result};
 use crate::process::cpu_seconds;
@@ -96,8 +97,8 @@ impl Watch {
     }
 
     /// Until so many rows were seen. Time and processor count from the first of them on.
-    fn follow(&mut self, worker: &mut Worker, events: usize) -> Result<()> {
-        let processor = |worker: &Worker| cpu_seconds(worker.pid()).unwrap_or(f64::NAN);
+    fn follow(&mut self, worker: &mut Service, events: usize) -> Result<()> {
+        let processor = |worker: &Service| cpu_seconds(worker.pid()).unwrap_or(f64::NAN);
         let limit = Duration::from_secs((events / PACE) as u64) + PATIENCE;
         let deadline = Instant::now() + limit;
         let mut first = None;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::job::{DATABASE, Job};
+use super::service::Service;
 use crate::binaries::Binaries;
 use crate::error::{Error, Result};
 use crate::servers::mariadb::{MariaDb, Session};
@@ -52,7 +53,7 @@ fn committed(session: &mut Session) -> Result<usize> {
 
 /// Looks every so often until something holds, while the worker lives.
 fn wait(
-    worker: &mut worker::Worker,
+    worker: &mut Service,
     every: Duration,
     patience: Duration,
     mut done: impl FnMut() -> Result<bool>,

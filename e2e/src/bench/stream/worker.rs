@@ -1,16 +1,15 @@
-//! The worker under measurement: its configuration, and its process.
+//! The worker under measurement, and its configuration.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::DATABASE;
+use crate::bench::service::Service;
 use crate::binaries::Binaries;
-use crate::error::{Doing, Error, Result};
-use crate::process::{Guard, guarded};
+use crate::error::{Doing, Result};
+use crate::process::guarded;
 use crate::scratch;
 use crate::servers::mariadb::{self, MariaDb};
 
@@ -27,21 +26,12 @@ pub(super) struct Setup<'a> {
     pub(super) options: Value,
 }
 
-/// A running worker.
-#[derive(Debug)]
-pub(super) struct Worker {
-    process: Guard,
-    dir: TempDir,
-}
-
 impl Setup<'_> {
     /// Starts it.
-    pub(super) fn start(&self) -> Result<Worker> {
+    pub(super) fn start(&self) -> Result<Service> {
         let dir = scratch::dir("stream")?;
         let config = dir.path().join("config.json");
         fs::write(&config, self.config().to_string()).doing_to("writing", &config)?;
-        let log = dir.path().join("log");
-        let output = File::create(&log).doing_to("creating", &log)?;
         let mut command = guarded(self.binaries.path("wikiingest-stream")?);
         command
             .args(["run", "--config"])
@@ -49,12 +39,8 @@ impl Setup<'_> {
             .env("WIKIINGEST_WAREHOUSE_USERNAME", mariadb::USER)
             .env("WIKIINGEST_WAREHOUSE_PASSWORD", mariadb::PASSWORD)
             // As the operator starts it.
-            .env("MALLOC_ARENA_MAX", "1")
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().doing_to("opening", &log)?)
-            .stderr(output);
-        let process = Guard::spawn(&mut command)?;
-        Ok(Worker { process, dir })
+            .env("MALLOC_ARENA_MAX", "1");
+        Service::start(&mut command, dir)
     }
 
     fn config(&self) -> Value {
@@ -82,39 +68,5 @@ impl Setup<'_> {
             },
             "sinks": sinks,
         })
-    }
-}
-
-impl Worker {
-    pub(super) fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// It does not end by itself.
-    pub(super) fn alive(&mut self) -> Result<()> {
-        match self.process.exited()? {
-            None => Ok(()),
-            Some(status) => Err(Error::other(format!(
-                "the worker ended with {status}\n{}",
-                self.log()
-            ))),
-        }
-    }
-
-    /// Asks it to end, and waits until it has written what it has.
-    pub(super) fn stop(mut self) -> Result<()> {
-        self.process.stop(mariadb::PATIENCE);
-        match self.process.exited()? {
-            Some(status) if status.success() => Ok(()),
-            ended => Err(Error::other(format!(
-                "the worker did not stop well: {ended:?}\n{}",
-                self.log()
-            ))),
-        }
-    }
-
-    /// The end of what it said.
-    pub(super) fn log(&self) -> String {
-        crate::servers::tail(&self.dir.path().join("log"))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Namespace, kstatus, servers::manifest};
+use crate::cluster::client::crd;
 use crate::error::{Doing, Result};
 use crate::harness::env;
 use crate::servers::{mariadb, s3};
@@ -19,19 +20,11 @@ impl Namespace {
     /// # Errors
     /// If it does not come up.
     pub fn operator(&self) -> Result<()> {
-        let read = |path: &str| {
-            let path = env::file("..").join(path);
-            std::fs::read_to_string(&path).doing_to("reading", &path)
-        };
         let kubectl = self.kubectl();
-        kubectl.apply(&read("crds/wikiingests.yaml")?)?;
-        let wait = [
-            "wait",
-            "--for=condition=Established",
-            "crd/wikiingests.wikiingest.dev",
-        ];
-        kubectl.run(&wait)?;
-        let rules = read("charts/wikiingest/files/rules.yaml")?.replace('\n', "\n  ");
+        crd(kubectl)?;
+        let rules = env::file("../charts/wikiingest/files/rules.yaml");
+        let rules = std::fs::read_to_string(&rules).doing_to("reading", &rules)?;
+        let rules = rules.replace('\n', "\n  ");
         let objects = manifest("operator.yaml")?
             .replace("$RULES", &format!("\n  {rules}"))
             .replace("$NAMESPACE", self.name());

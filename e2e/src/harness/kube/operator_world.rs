@@ -138,4 +138,10 @@ impl OperatorWorld {
         }
         versions
     }
+
+    /// Looks at the stores again, which may run in other pods now.
+    pub fn again(&mut self) {
+        self.mariadb = self.namespace.mariadb_again("wikimedia").expect("MariaDB");
+        self.s3 = self.namespace.s3_again().expect("the S3 server");
+    }
 }

@@ -64,6 +64,19 @@ impl Namespace {
         &self.kubectl
     }
 
+    /// Deletes it and waits until it is gone, which many objects take a while to be; unless namespaces stay.
+    ///
+    /// # Errors
+    /// If it is not gone within `patience`; it goes on going.
+    pub fn remove(self, patience: Duration) -> Result<()> {
+        if std::env::var_os(KEEP).is_some() {
+            return Ok(());
+        }
+        let timeout = format!("--timeout={}s", patience.as_secs());
+        let args = ["delete", "namespace", &self.name, &timeout];
+        self.kubectl.run(&args).map(drop)
+    }
+
     /// For the log of a test that failed: what is here, and what happened to it.
     fn tell(&self) {
         for what in ["pods", "events"] {

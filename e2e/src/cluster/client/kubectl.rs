@@ -81,13 +81,14 @@ impl Kubectl {
         json(kind, &text)
     }
 
-    /// The objects of a kind, with a selector of labels, which may be empty.
+    /// The objects of a kind, with a selector of labels, which may be empty; with who set which field.
     ///
     /// # Errors
     /// What the server says.
     pub fn list(&self, kind: &str, selector: &str) -> Result<Vec<Value>> {
         let args = ["get", kind, "--selector", selector, "--output", "json"];
-        let mut list = json(kind, &self.run(&args)?)?;
+        let text = self.run(&[&args[..], &["--show-managed-fields"]].concat())?;
+        let mut list = json(kind, &text)?;
         match list["items"].take() {
             Value::Array(items) => Ok(items),
             other => Err(Error::other(format!("no list of {kind}: {other}"))),

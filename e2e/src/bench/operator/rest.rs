@@ -1,0 +1,37 @@
+//! A process that has nothing to do.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bench::service::Service;
+use crate::error::Result;
+use crate::process::cpu_seconds;
+use crate::say::say;
+
+/// How long it has to do as good as nothing.
+const WINDOW: Duration = Duration::from_secs(3);
+/// What a Lease may cost in that time, and no more, in percent of a core.
+const NOTHING: f64 = 1.0;
+/// After that, what it does is what it does at rest.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Waits until what was begun is over.
+pub(super) fn wait(service: &mut Service) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while cpu_percent(service, WINDOW)? > NOTHING {
+        if Instant::now() > deadline {
+            say!("it does not come to rest within {} s", PATIENCE.as_secs());
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What it uses of a core for so long.
+pub(super) fn cpu_percent(service: &mut Service, window: Duration) -> Result<f64> {
+    let used = |service: &Service| cpu_seconds(service.pid()).unwrap_or(f64::NAN);
+    let (started, before) = (Instant::now(), used(service));
+    thread::sleep(window);
+    service.alive()?;
+    Ok((used(service) - before) / started.elapsed().as_secs_f64() * 100.0)
+}
