@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use wikiingest_e2e::cluster::NODE;
 use wikiingest_e2e::harness::Hour;
-use wikiingest_e2e::harness::kube::{Kubectl, OperatorWorld as World, Writes, crd};
+use wikiingest_e2e::harness::kube::{Kubectl, OperatorWorld as World, ReplayPod, Writes, crd};
 use wikiingest_e2e::process::capture;
 
 /// For what takes a pod or two.
@@ -122,7 +122,7 @@ fn a_month_is_loaded_with_every_hour_once_whoever_and_whatever_is_killed() {
 }
 
 #[test]
-fn a_run_that_fails_is_tried_again_and_one_without_enough_memory_says_so() {
+fn a_run_that_fails_is_tried_again_and_the_next_one_does_what_it_can() {
     let _alone = alone();
     let world = World::new("failing");
     secrets(&world);
@@ -148,21 +148,41 @@ fn a_run_that_fails_is_tried_again_and_one_without_enough_memory_says_so() {
     assert!(pods() > 1, "it was tried {} times", pods());
     world.stands(PATIENCE, "Ready", "True", "Ready");
 
-    // Too little memory for any run, which the resource's author can mend.
-    let little = json!({"limits": {"memory": "6Mi"}, "requests": {"memory": "6Mi"}});
-    resource["spec"]["workers"]["resources"] = little;
+    // Mended, the next run does what it can.
+    resource["spec"]["sources"][0]["baseUrl"] = json!(ReplayPod::BASE_URL);
     run(&resource, "two");
+    world.stands(PATIENCE, "LastRunSucceeded", "True", "Succeeded");
+}
+
+#[test]
+fn a_backfill_without_enough_memory_says_so_and_goes_on_with_more() {
+    let _alone = alone();
+    let world = World::with("memory", 5..6, 20_000);
+    secrets(&world);
+    let kubectl = world.namespace.kubectl();
+    let hour = json!([{
+        "name": "hour", "from": Hour(5).timestamp(), "to": Hour(6).timestamp(),
+    }]);
+    let mut resource = views_only(&world, &hour);
+    let memory = |limit: &str| json!({"limits": {"memory": limit}, "requests": {"memory": limit}});
+    resource["spec"]["workers"]["resources"] = memory("14Mi");
+    world.apply(&resource);
     let is_told = |ingest: &Value| {
-        let said = ingest["status"]["sources"][0]["lastRun"]["message"].as_str();
-        said.is_some_and(|said| said.contains("raise spec.workers.resources.limits.memory"))
+        let backfill = &ingest["status"]["backfills"][0];
+        let said = backfill["message"].as_str().unwrap_or_default();
+        backfill["phase"] == "Failed" && said.contains("raise spec.workers.resources.limits.memory")
     };
     let told = kubectl.wait(LONG, "wikiingest", "wikimedia", is_told);
     told.expect("it says that memory was short");
-
-    // Mended, the next run does what it can.
-    let mended = views_only(&world, &json!([]));
-    run(&mended, "three");
-    world.stands(PATIENCE, "LastRunSucceeded", "True", "Succeeded");
+    resource["spec"]["workers"]["resources"] = memory("256Mi");
+    world.apply(&resource);
+    let is_loaded = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
+    let loaded = kubectl.wait(LONG, "wikiingest", "wikimedia", is_loaded);
+    loaded.expect("it is loaded with more memory");
+    assert_eq!(
+        world.mariadb.warehouse.tally("pageviews_hourly"),
+        world.expected
+    );
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub struct Applier<'a> {
     pub done: Done,
 }
 
-impl Applier<'_> {
+impl<'a> Applier<'a> {
     /// Applies all children, in an order in which none waits for a later one; whatever writes only once the schema is
     /// ready. Backfills run on the connections that `may_run` grants.
     ///
@@ -120,8 +120,16 @@ impl Applier<'_> {
             child.object["spec"]["suspend"] = suspend.into();
             return self.patch(&child).await;
         };
+        if let Some(finished) = job::finished(live) {
+            // What made it fail may be mended: it is made again at the next look, and finds what it loaded.
+            return if finished.succeeded || same_start(live, child) {
+                Ok(())
+            } else {
+                self.delete(Kind::Job, live).await
+            };
+        }
         let is = live.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
-        if is == suspend || job::finished(live).is_some() {
+        if is == suspend {
             return Ok(());
         }
         self.merge(child, json!({"suspend": suspend})).await
@@ -154,7 +162,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn job(&self, child: &Child) -> Option<&Job> {
+    fn job(&self, child: &Child) -> Option<&'a Job> {
         let mut jobs = self.found.jobs.iter();
         jobs.find(|job| job.name_any() == child.name)
             .map(Arc::as_ref)
@@ -276,6 +284,12 @@ fn resource(kind: Kind) -> ApiResource {
     let (api_version, kind) = kind.names();
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
+fn same_start(live: &Job, child: &Child) -> bool {
+    let started_with = live.annotations().get(names::STARTED_WITH);
+    let would = child.object["metadata"]["annotations"][names::STARTED_WITH].as_str();
+    started_with.map(String::as_str) == would
 }
 
 /// Whether an object has all that another one says, whatever else the API server and others have added.

@@ -31,7 +31,7 @@ pub const RUN_NOW: &str = "wikiingest.dev/run-now";
 pub const PAUSED: &str = "wikiingest.dev/paused";
 /// The hash of what was applied.
 pub const APPLIED: &str = "wikiingest.dev/applied";
-/// The hash of what a stream worker was started with.
+/// The hash of what a stream worker, or a backfill, was started with.
 pub const STARTED_WITH: &str = "wikiingest.dev/started-with";
 
 /// The longest name of a CronJob: its Jobs are given 11 characters more.

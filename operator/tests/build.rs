@@ -71,7 +71,7 @@ fn the_same_resource_becomes_the_same_children() {
 }
 
 #[test]
-fn a_rotated_secret_moves_the_stream_and_the_schema_and_nothing_else() {
+fn a_rotated_secret_moves_the_stream_the_schema_and_backfills_that_failed() {
     let mut ingest = read("whole");
     ingest.spec.sources[2].sinks = vec!["warehouse".to_owned()];
     let names = |version: &str| -> BTreeMap<String, String> {
@@ -97,7 +97,13 @@ fn a_rotated_secret_moves_the_stream_and_the_schema_and_nothing_else() {
         .collect();
     assert_eq!(
         changed,
-        ["Deployment wikimediaedits", "Job wikimediamigrate"]
+        [
+            "Deployment wikimediaedits",
+            "Job wikimediamigrate",
+            // A lane each, told by an annotation that is looked at when it has failed.
+            "Job wikimediapageviews",
+            "Job wikimediapageviews",
+        ]
     );
 }
 

@@ -181,6 +181,9 @@ fn how_a_run_ended_is_told_and_only_what_a_person_has_to_mend_stalls() {
         );
         let is_stalled = !condition(&status, "Stalled").is_empty();
         assert_eq!(is_stalled, matches!(exit_code, 64 | 77), "{exit_code}");
+        // Who did not look does not know.
+        let is_complete = condition(&status, "DataComplete");
+        assert_eq!(is_complete.is_empty(), exit_code != 2, "{is_complete}");
     }
     let status = status_of(&ingest(), &after_run(2, "Error", &report(2)));
     assert_eq!(condition(&status, "DataComplete"), "False FilesMissing");

@@ -152,11 +152,16 @@ fn lane(
     };
     let made_from = format!("{}/{}/{number}", backfill.from, backfill.to);
     let task = format!("{}-{}", source.name, backfill.name);
+    let template = pod.template(context);
+    let started_with = format!(
+        "{template}/{:?}/{source:?}/{sinks:?}",
+        pod.secret_versions(context)
+    );
     let job = context.child(
         Kind::Job,
         names::of_job(context.ingest.name, &task, &made_from),
         &pod.labels,
-        json!({"spec": {
+        json!({"metadata": {"annotations": {(names::STARTED_WITH): names::short_hash(&started_with)}}, "spec": {
             "completionMode": "Indexed",
             "completions": stretch.window.parts(),
             "parallelism": parallelism,
@@ -165,8 +170,8 @@ fn lane(
             "podFailurePolicy": pod::failure_policy(&[64, 77]),
             "suspend": context.ingest.spec.suspend,
             "template": {
-                "metadata": pod.template(context)["metadata"],
-                "spec": with_deadline(pod.template(context)["spec"].clone()),
+                "metadata": template["metadata"],
+                "spec": with_deadline(template["spec"].clone()),
             },
         }}),
     );

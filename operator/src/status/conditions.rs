@@ -246,7 +246,7 @@ impl Conditions {
             .iter()
             .filter_map(|source| Some((source, source.last_run.as_ref()?)))
             .collect();
-        self.complete(status, !runs.is_empty());
+        self.complete(status);
         if runs.is_empty() {
             return None;
         }
@@ -269,8 +269,10 @@ impl Conditions {
         finding.filter(|finding| finding.terminal)
     }
 
-    /// Whether anything is missing. Nothing is told of it before a run has looked.
-    fn complete(&mut self, status: &WikiIngestStatus, has_run: bool) {
+    /// Whether anything is missing. Nothing is told of it before a run has looked; one that failed may not have.
+    fn complete(&mut self, status: &WikiIngestStatus) {
+        let mut sources = status.sources.iter();
+        let is_known = sources.any(|source| source.missing_count.is_some());
         let missing = status.sources.iter().filter_map(files_missing);
         let missing: Vec<String> = missing.collect();
         let lost: Vec<String> = status.sources.iter().filter_map(stream_lost).collect();
@@ -279,7 +281,7 @@ impl Conditions {
         } else {
             Some(wait("FilesMissing", [missing, lost].concat().join("; ")))
         };
-        if has_run || finding.is_some() {
+        if is_known || finding.is_some() {
             let _ = self.find(
                 "DataComplete",
                 finding,
