@@ -34,6 +34,8 @@ impl Watch {
         let mut command = kubectl.command();
         command
             .args(["get", "wikiingests", "--watch", "--output", COLUMNS])
+            // Of a list in pieces it prints the pieces.
+            .arg("--chunk-size=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut process = Guard::spawn(&mut command)?;
