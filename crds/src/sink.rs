@@ -230,7 +230,7 @@ pub struct S3Sink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<LocalSecretRef>,
 
-    /// How the Parquet files are compressed. Default: ZSTD at level 3.
+    /// How the Parquet files are compressed. Default: ZSTD at level 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
 
@@ -261,7 +261,7 @@ pub struct FolderSink {
     #[schemars(length(min = 1, max = 1024))]
     pub path: String,
 
-    /// How the Parquet files are compressed. Default: ZSTD at level 3.
+    /// How the Parquet files are compressed. Default: ZSTD at level 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
 
