@@ -55,10 +55,18 @@ pub struct Workers {
     /// Example: `{eks.amazonaws.com/role-arn: "arn:aws:iam::111122223333:role/wikiingest"}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "annotations_schema")]
-    #[x_kube(validation = Rule::new("self.all(k, size(k) <= 253 && !k.contains('kubernetes.io/') && !k.contains('k8s.io/'))")
-        .message("annotations of Kubernetes itself (kubernetes.io/, k8s.io/) cannot be set here: remove them"))]
+    #[x_kube(
+        validation = Rule::new(NOT_OF_KUBERNETES)
+            .message("annotations of Kubernetes itself (kubernetes.io/, k8s.io/) cannot be set here: remove them"),
+        validation = Rule::new("self.all(k, size(k) <= 317)")
+            .message("the name of an annotation has at most 317 characters, 253 of them before the slash: shorten it"),
+    )]
     pub service_account_annotations: BTreeMap<String, String>,
 }
+
+/// Its domains and all below them, which what only ends alike is not.
+const NOT_OF_KUBERNETES: &str = "self.all(k, !k.startsWith('kubernetes.io/') && !k.startsWith('k8s.io/') \
+&& !k.contains('.kubernetes.io/') && !k.contains('.k8s.io/'))";
 
 /// When to pull the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
