@@ -1,5 +1,8 @@
 //! The judgement of the API server and the operator, without either.
 
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
 use jsonschema::{ValidationError, error::ValidationErrorKind};
 use kube::{Resource as _, core::cel::Validator};
 use serde_json::{Value, json};
@@ -24,13 +27,12 @@ pub fn offline(resource: &Value, target: Target) -> Vec<Problem> {
 /// # Errors
 /// All that is wrong with it.
 pub fn accept(resource: &Value, target: Target) -> Result<WikiIngest, Vec<Problem>> {
-    let crd_schema = crd_schema();
-    let resource = without_defaulted_nulls(&crd_schema, resource);
-    let mut problems = schema_problems(&crd_schema, &resource);
+    let resource = without_defaulted_nulls(&CRD_SCHEMA, resource);
+    let mut problems = schema_problems(&resource);
     list_problems(
         &Place {
             path: String::new(),
-            schema: &crd_schema,
+            schema: &CRD_SCHEMA,
         },
         &resource,
         &mut problems,
@@ -40,7 +42,7 @@ pub fn accept(resource: &Value, target: Target) -> Result<WikiIngest, Vec<Proble
     }
     // A null counts as absent for CEL.
     let resource = without_nulls(resource);
-    problems.extend(cel_problems(&crd_schema, &resource));
+    problems.extend(cel_problems(&CRD_SCHEMA, &resource));
     match serde_json::from_value::<WikiIngest>(resource) {
         Ok(accepted) => {
             problems.extend(semantic(&accepted.spec, target));
@@ -57,13 +59,28 @@ pub fn accept(resource: &Value, target: Target) -> Result<WikiIngest, Vec<Proble
     }
 }
 
-fn crd_schema() -> Value {
+static CRD_SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let versions = crd::crd().spec.versions;
     let schema = versions
         .into_iter()
         .find_map(|version| version.schema?.open_api_v3_schema);
     json!(schema)
-}
+});
+
+static PLAIN_SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    plain(
+        &CRD_SCHEMA,
+        &WikiIngest::api_version(&()),
+        &WikiIngest::kind(&()),
+    )
+});
+
+static JUDGE: LazyLock<Result<jsonschema::Validator, String>> = LazyLock::new(|| {
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(&PLAIN_SCHEMA)
+        .map_err(|error| format!("the CRD's own schema is not valid: {error}"))
+});
 
 /// The API server drops a null where the schema allows none and has a default, which then fills in.
 fn without_defaulted_nulls(schema: &Value, value: &Value) -> Value {
@@ -103,28 +120,15 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-fn schema_problems(crd_schema: &Value, resource: &Value) -> Vec<Problem> {
-    let schema = plain(
-        crd_schema,
-        &WikiIngest::api_version(&()),
-        &WikiIngest::kind(&()),
-    );
-    let validator = match jsonschema::options()
-        .should_validate_formats(true)
-        .build(&schema)
-    {
-        Ok(validator) => validator,
-        Err(error) => {
-            return vec![Problem::new(
-                "",
-                format!("the CRD's own schema is not valid: {error}"),
-            )];
-        }
+fn schema_problems(resource: &Value) -> Vec<Problem> {
+    let judge = match &*JUDGE {
+        Ok(judge) => judge,
+        Err(error) => return vec![Problem::new("", error.as_str())],
     };
     let mut problems: Vec<Problem> = Vec::new();
-    for problem in validator
+    for problem in judge
         .iter_errors(resource)
-        .flat_map(|error| describe(&schema, resource, &error))
+        .flat_map(|error| describe(&PLAIN_SCHEMA, resource, &error))
     {
         // One thing wrong with a value often breaks several bounds: the first is enough to say.
         if problems.iter().all(|known| known.path != problem.path) {
@@ -315,12 +319,34 @@ fn brief_key(item: &Value) -> String {
 }
 
 fn cel_problems(crd_schema: &Value, resource: &Value) -> Vec<Problem> {
-    match Validator::new().validate(crd_schema, resource, None) {
+    let resource = in_utc(crd_schema, resource);
+    match Validator::new().validate(crd_schema, &resource, None) {
         Ok(()) => Vec::new(),
         Err(errors) => errors
             .into_vec()
             .into_iter()
             .map(|error| Problem::new(error.field_path, error.message))
             .collect(),
+    }
+}
+
+/// The API server's CEL tells the hour of a time in UTC, the library's as it was written.
+fn in_utc(schema: &Value, value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let property = |name: &String| schema["properties"].get(name).unwrap_or(&Value::Null);
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), in_utc(property(name), value)))
+                .collect()
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(|item| in_utc(&schema["items"], item))
+            .collect(),
+        Value::String(text) if schema["format"] == "date-time" => text
+            .parse::<Timestamp>()
+            .map_or_else(|_| value.clone(), |time| json!(time)),
+        other => other.clone(),
     }
 }
