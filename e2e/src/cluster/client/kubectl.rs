@@ -65,11 +65,25 @@ impl Kubectl {
     /// # Errors
     /// What the server says.
     pub fn apply(&self, objects: &str) -> Result<()> {
+        self.apply_with(objects, &[])
+    }
+
+    /// Lets the server say what it would say of [`Self::apply`], and changes nothing.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn would_apply(&self, objects: &str) -> Result<()> {
+        self.apply_with(objects, &["--dry-run=server"])
+    }
+
+    fn apply_with(&self, objects: &str, how: &[&str]) -> Result<()> {
         let dir = crate::scratch::dir("apply")?;
         let file = dir.path().join("objects.yaml");
         fs::write(&file, objects).doing_to("writing", &file)?;
-        let args = ["apply", "--server-side", "--force-conflicts", "--filename"];
-        capture(self.command().args(args).arg(&file)).map(drop)
+        let args = ["apply", "--server-side", "--force-conflicts"];
+        let mut command = self.command();
+        command.args(args).args(how).arg("--filename").arg(&file);
+        capture(&mut command).map(drop)
     }
 
     /// An object, such as `("pod", "batch")`.
