@@ -167,7 +167,7 @@ fn a_backfill_without_enough_memory_says_so_and_goes_on_with_more() {
     }]);
     let mut resource = views_only(&world, &hour);
     let memory = |limit: &str| json!({"limits": {"memory": limit}, "requests": {"memory": limit}});
-    resource["spec"]["workers"]["resources"] = memory("14Mi");
+    resource["spec"]["workers"]["resources"] = memory("6Mi");
     world.apply(&resource);
     let is_told = |ingest: &Value| {
         let backfill = &ingest["status"]["backfills"][0];
@@ -193,7 +193,11 @@ fn what_happens_to_the_cluster_ends_where_it_began() {
     let mut world = World::new("cluster-faults");
     secrets(&world);
     let mut resource = world.resource();
-    world.apply(&resource);
+    // Without the stream: the sample of it ends, and how long it is silent for is told by the minute.
+    world.apply(&views_only(
+        &world,
+        &resource["spec"]["sources"][0]["backfill"],
+    ));
     let is_loaded = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
     let kubectl = world.namespace.kubectl().clone();
     let loaded = kubectl.wait(PATIENCE, "wikiingest", "wikimedia", is_loaded);
@@ -220,6 +224,9 @@ fn what_happens_to_the_cluster_ends_where_it_began() {
     let written = kubectl.writes().expect("the API server's count") - before;
     assert_eq!(written, Writes::default());
     assert_eq!(world.versions(), versions);
+
+    follows(&world);
+    world.stands(PATIENCE, "StreamAvailable", "True", "Available");
 
     // The node stops for longer than the operator's Lease lasts, and goes on.
     docker(&["pause", NODE]);
