@@ -267,7 +267,7 @@ async fn tell(
     context.metrics.stands(ingest, &next);
     let turns = events::turns(ingest.status.as_ref(), &next, done);
     write(ingest, context, &next).await?;
-    context.publisher.publish(ingest, turns).await;
+    context.publisher.publish(ingest, turns);
     let mut conditions = next.conditions.iter();
     Ok(conditions.any(|one| one.type_ == "Ready" && one.status == "True"))
 }

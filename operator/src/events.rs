@@ -1,12 +1,14 @@
 //! What `kubectl describe` shows of a resource's life: an event at each turn, never twice for the same.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
-    Client, Resource as _,
+    Client, Resource as _, ResourceExt as _,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
+use tokio::{sync::mpsc, task::JoinHandle};
 use wikiingest_crds::{BackfillPhase, WikiIngest, WikiIngestStatus};
 
-use crate::{apply::Done, names};
+use crate::{apply::Done, error::call, names};
 
 /// The most bytes of a note.
 const LONGEST: usize = 1000;
@@ -108,42 +110,64 @@ pub fn turns(
     turns
 }
 
-/// Publishes turns. One that cannot be published is logged only.
-#[derive(Clone)]
-pub struct Publisher(Recorder);
+/// Turns of resources that wait to be published; what comes when so many wait is logged only.
+const WAITING: usize = 4096;
+
+/// Publishes turns, one after another and in nobody's way: no reconcile waits for it. One that cannot be published is
+/// logged only.
+#[derive(Clone, Debug)]
+pub struct Publisher(mpsc::Sender<(ObjectReference, Vec<Turn>)>);
 
 impl Publisher {
-    /// In the name of this operator.
+    /// In the name of this operator. The task ends when all that publish are gone and nothing waits any more.
     #[must_use]
-    pub fn new(client: Client, instance: String) -> Self {
-        Self(Recorder::new(
+    pub fn start(client: Client, instance: String) -> (Self, JoinHandle<()>) {
+        let recorder = Recorder::new(
             client,
             Reporter {
                 controller: names::MANAGER.to_owned(),
                 instance: Some(instance),
             },
-        ))
+        );
+        let (sender, mut queue) = mpsc::channel::<(ObjectReference, Vec<Turn>)>(WAITING);
+        let publishing = tokio::spawn(async move {
+            while let Some((regarding, turns)) = queue.recv().await {
+                for turn in turns {
+                    publish(&recorder, &regarding, turn).await;
+                }
+            }
+        });
+        (Self(sender), publishing)
     }
 
-    /// Publishes turns of a resource.
-    pub async fn publish(&self, ingest: &WikiIngest, turns: Vec<Turn>) {
-        let regarding = ingest.object_ref(&());
-        for turn in turns {
-            let end = turn.note.floor_char_boundary(LONGEST);
-            let event = Event {
-                type_: if turn.warning {
-                    EventType::Warning
-                } else {
-                    EventType::Normal
-                },
-                reason: turn.reason.to_owned(),
-                note: Some(turn.note[..end].to_owned()),
-                action: "Reconcile".to_owned(),
-                secondary: None,
-            };
-            if let Err(error) = self.0.publish(&event, &regarding).await {
-                tracing::warn!(%error, reason = turn.reason, "Event not published");
-            }
+    /// Publishes turns of a resource, soon.
+    pub fn publish(&self, ingest: &WikiIngest, turns: Vec<Turn>) {
+        if turns.is_empty() {
+            return;
         }
+        if self.0.try_send((ingest.object_ref(&()), turns)).is_err() {
+            tracing::warn!(
+                resource = ingest.name_any(),
+                "Too many events wait: not published"
+            );
+        }
+    }
+}
+
+async fn publish(recorder: &Recorder, regarding: &ObjectReference, turn: Turn) {
+    let end = turn.note.floor_char_boundary(LONGEST);
+    let event = Event {
+        type_: if turn.warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
+        reason: turn.reason.to_owned(),
+        note: Some(turn.note[..end].to_owned()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = call("publish an event", recorder.publish(&event, regarding)).await {
+        tracing::warn!(%error, reason = turn.reason, "Event not published");
     }
 }

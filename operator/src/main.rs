@@ -176,25 +176,30 @@ async fn act(
         worker_image: options.worker_image.clone(),
         dumps_connections: options.dumps_connections,
     };
-    let publisher = Publisher::new(client.clone(), options.identity.clone());
+    let (publisher, publishing) = Publisher::start(client.clone(), options.identity.clone());
     let context = Context::new(client, settings, Arc::clone(metrics), publisher, scraper);
-    let controller = controller::run(context, &options.namespaces, acting.clone());
+    let mut controller = Box::pin(controller::run(
+        context,
+        &options.namespaces,
+        acting.clone(),
+    ));
     let holding = async {
         match &candidate {
             Some(candidate) => candidate.hold(stop.clone()).await,
             None => stop.cancelled().await,
         }
     };
-    tokio::pin!(controller);
     tokio::select! {
         () = &mut controller => {}
         () = holding => {
             // What is under way is seen to its end.
             acting.cancel();
-            let _ = tokio::time::timeout(END, controller).await;
+            let _ = tokio::time::timeout(END, &mut controller).await;
         }
     }
     metrics.leads(false);
+    drop(controller);
+    let _ = tokio::time::timeout(END, publishing).await;
 }
 
 /// Without the CRD there is nothing to watch. That is no reason to die: it may be on its way.
