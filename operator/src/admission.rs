@@ -54,7 +54,9 @@ fn is_backfill(job: &Job) -> bool {
     job.labels().get(names::COMPONENT).map(String::as_str) == Some(Component::Backfill.as_str())
 }
 
-fn connection(job: &Job) -> Option<&str> {
+/// The number of the connection to the dumps host that a Job uses; none for one that uses another host.
+#[must_use]
+pub fn connection(job: &Job) -> Option<&str> {
     let template = &job.spec.as_ref()?.template;
     let labels = template.metadata.as_ref()?.labels.as_ref()?;
     labels.get(names::CONNECTION).map(String::as_str)

@@ -13,9 +13,9 @@ use kube::{
     Api, Client, ResourceExt as _,
     api::{PartialObjectMeta, Patch, PatchParams},
     runtime::{
-        Controller,
+        Controller, WatchStreamExt as _,
         controller::{self, Action, Config},
-        reflector::{ObjectRef, Store},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -156,10 +156,15 @@ fn controller(
 ) -> (Scope, Controller<WikiIngest>) {
     let ingests = watch::api(client, namespace.as_deref());
     let secrets = watch::api::<PartialObjectMeta<Secret>>(client, namespace.as_deref());
-    let controller = Controller::new(ingests, watcher::Config::default().any_semantic());
-    let store = controller.store();
-    let (scope, triggered) = Scope::new(namespace, controller.store());
-    let controller = controller
+    let (store, writer) = reflector::store();
+    let ingests = watcher(ingests, watcher::Config::default().any_semantic())
+        .default_backoff()
+        .modify(|ingest: &mut WikiIngest| ingest.managed_fields_mut().clear())
+        .reflect(writer)
+        // Those that are deleted, too: they are forgotten.
+        .touched_objects();
+    let (scope, triggered) = Scope::new(namespace, store.clone());
+    let controller = Controller::for_stream(ingests, store.clone())
         .with_config(Config::default().concurrency(ABREAST).debounce(DEBOUNCE))
         .watches(secrets, watcher::Config::default(), move |secret| {
             users(&store, &secret)

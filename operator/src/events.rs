@@ -44,9 +44,6 @@ pub fn turns(
     done: &Done,
 ) -> Vec<Turn> {
     let mut turns = Vec::new();
-    if !done.applied.is_empty() {
-        turns.push(normal("Applied", done.applied.join(", ")));
-    }
     if !done.pruned.is_empty() {
         turns.push(normal("Pruned", done.pruned.join(", ")));
     }
@@ -61,9 +58,14 @@ pub fn turns(
     let stalled = after.conditions.iter().any(|one| one.type_ == "Stalled");
     let was = before.and_then(ready);
     match ready(after) {
+        // One event where both come together: an event is a write, and a thousand resources may come at once.
         Some((true, ..)) if !was.as_ref().is_some_and(|was| was.0) => {
-            turns.push(normal("Ready", "everything is set up and running"));
+            turns.push(normal("Ready", ready_note(done)));
         }
+        _ if !done.applied.is_empty() => turns.push(normal("Applied", done.applied.join(", "))),
+        _ => {}
+    }
+    match ready(after) {
         Some((false, reason, message))
             if stalled && was.map(|was| was.1) != Some(reason.clone()) =>
         {
@@ -108,6 +110,15 @@ pub fn turns(
         }
     }
     turns
+}
+
+fn ready_note(done: &Done) -> String {
+    let mut note = "everything is set up and running".to_owned();
+    if !done.applied.is_empty() {
+        note += "; applied ";
+        note += &done.applied.join(", ");
+    }
+    note
 }
 
 /// Turns of resources that wait to be published; what comes when so many wait is logged only.

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{BackfillPhase, WikiIngest};
 
 use crate::{
-    cache::{Cache, Caches, Owner},
+    admission,
+    cache::{Cache, Caches, Kept, Owner},
     names,
 };
 
@@ -110,8 +111,8 @@ pub async fn children(
             watches.start(scope, |caches| &caches.config_maps, |_| {}, wake_owner),
             watches.start(scope, |caches| &caches.cron_jobs, |_| {}, wake_owner),
             watches.start(scope, |caches| &caches.deployments, |_| {}, wake_owner),
-            watches.start(scope, |caches| &caches.pods, trim, wake_owner),
-            watches.start(scope, |caches| &caches.jobs, |_| {}, wake_for_job),
+            watches.start(scope, |caches| &caches.pods, trim_pod, wake_owner),
+            watches.start(scope, |caches| &caches.jobs, trim_job, wake_for_job),
         ]
     });
     join_all(filled).await;
@@ -126,14 +127,15 @@ struct Watches<'a> {
 
 impl Watches<'_> {
     /// Watches a kind in a scope. The receiver hears when its cache is filled.
-    fn start<K>(
+    fn start<K, V>(
         &self,
         scope: usize,
-        cache: fn(&Caches) -> &Cache<K>,
+        cache: fn(&Caches) -> &Cache<K, V>,
         trim: fn(&mut K),
-        changed: fn(&[Scope], &K),
+        changed: fn(&[Scope], &Owner, Option<&K>),
     ) -> oneshot::Receiver<()>
     where
+        V: Kept<K> + Send + Sync + 'static,
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
             + Clone
             + DeserializeOwned
@@ -154,7 +156,7 @@ impl Watches<'_> {
                     trim(object);
                 });
             let namespace = scopes[scope].namespace.as_deref();
-            let changed = |object: &K| changed(&scopes, object);
+            let changed = |owner: &Owner, object: Option<&K>| changed(&scopes, owner, object);
             let filled = || {
                 // Nobody waits for it any more when the operator ends.
                 let _ = tell.send(());
@@ -182,29 +184,28 @@ where
 }
 
 /// Only how a pod stands is of interest.
-fn trim(pod: &mut Pod) {
+fn trim_pod(pod: &mut Pod) {
     pod.spec = None;
 }
 
-fn wake_owner(scopes: &[Scope], child: &impl kube::ResourceExt) {
-    let owner = Owner::of(child);
+/// So of a Job, and what its pods are labelled with.
+fn trim_job(job: &mut Job) {
+    if let Some(spec) = &mut job.spec {
+        spec.template.spec = None;
+    }
+}
+
+fn wake_owner<K>(scopes: &[Scope], owner: &Owner, _: Option<&K>) {
     scopes
         .iter()
         .filter(|scope| scope.has(&owner.namespace))
-        .for_each(|scope| scope.wake_owner(&owner));
+        .for_each(|scope| scope.wake_owner(owner));
 }
 
 /// A Job that uses a connection to the dumps host keeps others waiting, whosever they are.
-fn wake_for_job(scopes: &[Scope], job: &Job) {
-    wake_owner(scopes, job);
-    if job.spec.as_ref().is_some_and(|spec| {
-        let labels = spec
-            .template
-            .metadata
-            .as_ref()
-            .and_then(|meta| meta.labels.as_ref());
-        labels.is_some_and(|labels| labels.contains_key(names::CONNECTION))
-    }) {
+fn wake_for_job(scopes: &[Scope], owner: &Owner, job: Option<&Job>) {
+    wake_owner(scopes, owner, job);
+    if job.is_none_or(|job| admission::connection(job).is_some()) {
         scopes.iter().for_each(Scope::wake_backfills);
     }
 }

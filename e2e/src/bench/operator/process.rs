@@ -26,6 +26,8 @@ impl Operator<'_> {
             .args(["--namespace", self.namespace])
             .args(["--lease-namespace", self.namespace])
             .args(["--listen", &format!("127.0.0.1:{}", free_port()?)])
+            // As it is installed.
+            .env("MALLOC_ARENA_MAX", "1")
             .env("KUBECONFIG", self.kubeconfig);
         Service::start(&mut command, dir)
     }
