@@ -148,6 +148,10 @@ pub struct LastRun {
     /// the source or a sink.
     pub exit_code: i32,
 
+    /// A hash of what it was started with: the source, its sinks, their Secrets and spec.workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_with: Option<String>,
+
     /// What went wrong, when something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -3,23 +3,31 @@
 //! The scheduler lets one pod at a time use a connection to the dumps host ([`Connection`](crate::build::Connection));
 //! this decides whose turn it is: scheduled runs first, then backfills by age.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt as _;
 
-use crate::{names, settings::Component, status::job};
+use wikiingest_crds::WikiIngest;
+
+use crate::{cache::Owner, names, settings::Component, status::job};
 
 /// A Job, wherever in the cluster.
 type Place = (Option<String>, String);
 
 /// The names of a namespace's backfill Jobs that have to wait: their connection is wanted by a scheduled run, or by a
-/// backfill that is older. `jobs` are those of the whole cluster.
+/// backfill that is older. `jobs` are those of the whole cluster; a backfill whose owner is one of `idle` waits for
+/// something else, and in nobody's way unless it has pods.
 #[must_use]
-pub fn held(jobs: &[impl AsRef<Job>], namespace: &str) -> HashSet<String> {
+pub fn held(jobs: &[impl AsRef<Job>], namespace: &str, idle: &BTreeSet<Owner>) -> HashSet<String> {
+    let may_run = |job: &Job| {
+        let has_pods = job.status.as_ref().and_then(|status| status.active) > Some(0);
+        has_pods || !is_backfill(job) || !idle.contains(&Owner::of(job))
+    };
     let open = || {
         let jobs = jobs.iter().map(AsRef::as_ref);
-        jobs.filter(|job| job::finished(job).is_none())
+        jobs.filter(|job| job::finished(job).is_none() && job.metadata.deletion_timestamp.is_none())
+            .filter(|job| may_run(job))
             .filter_map(|job| Some((connection(job)?, job)))
     };
     let wanted: HashSet<&str> = open()
@@ -44,6 +52,16 @@ pub fn held(jobs: &[impl AsRef<Job>], namespace: &str) -> HashSet<String> {
         })
         .map(|(_, job)| job.name_any())
         .collect()
+}
+
+/// Whether nothing new is started of a resource: it is suspended, left alone, or waits for a person.
+#[must_use]
+pub fn is_idle(ingest: &WikiIngest) -> bool {
+    let status = ingest.status.as_ref();
+    let mut conditions = status.iter().flat_map(|status| &status.conditions);
+    ingest.spec.suspend
+        || names::is_paused(ingest)
+        || conditions.any(|one| one.type_ == "Stalled" && one.status == "True")
 }
 
 fn place(job: &Job) -> Place {
@@ -80,7 +98,7 @@ mod tests {
             "metadata": {
                 "name": name, "namespace": "n",
                 "creationTimestamp": format!("2026-01-01T00:00:{:02}Z", 59 - age),
-                "labels": {"app.kubernetes.io/component": component},
+                "labels": {"app.kubernetes.io/component": component, "app.kubernetes.io/instance": name},
             },
             "spec": {"template": {"metadata": {"labels": {"wikiingest.dev/dumps-connection": connection}}}},
             "status": {"conditions": conditions},
@@ -94,19 +112,28 @@ mod tests {
         let young = a_job("young", "backfill", "0", 1, false);
         let other = a_job("other", "backfill", "1", 1, false);
         let jobs = vec![young.clone(), old.clone(), other.clone()];
-        assert_eq!(held(&jobs, "n"), HashSet::from(["young".to_owned()]));
-        assert_eq!(held(&jobs, "elsewhere"), HashSet::new());
+        assert_eq!(
+            held(&jobs, "n", &BTreeSet::new()),
+            HashSet::from(["young".to_owned()])
+        );
+        assert_eq!(held(&jobs, "elsewhere", &BTreeSet::new()), HashSet::new());
         // A scheduled run takes the connection from all of them, until it is done.
         let run = |done| a_job("run", "batch", "0", 0, done);
         let with = |run| vec![young.clone(), old.clone(), other.clone(), run];
         let both = HashSet::from(["young".to_owned(), "old".to_owned()]);
-        assert_eq!(held(&with(run(false)), "n"), both);
+        assert_eq!(held(&with(run(false)), "n", &BTreeSet::new()), both);
         assert_eq!(
-            held(&with(run(true)), "n"),
+            held(&with(run(true)), "n", &BTreeSet::new()),
             HashSet::from(["young".to_owned()])
         );
+        // One that would not start anyway is in nobody's way.
+        let idle = BTreeSet::from([Owner::of(old.as_ref())]);
+        assert_eq!(held(&jobs, "n", &idle), HashSet::new());
         // One that is done makes room for the next.
         let done = a_job("old", "backfill", "0", 9, true);
-        assert_eq!(held(&[young.clone(), done], "n"), HashSet::new());
+        assert_eq!(
+            held(&[young.clone(), done], "n", &BTreeSet::new()),
+            HashSet::new()
+        );
     }
 }

@@ -1,11 +1,15 @@
 //! Makes what is there what it has to be: server-side apply of what differs, removal of what is too much.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    api::{ApiResource, DeleteParams, DynamicObject, GetParams, Patch, PatchParams, Preconditions},
     core::GroupVersionKind,
 };
 use serde::Serialize;
@@ -21,6 +25,47 @@ use crate::{
 
 /// How long a backfill's Job is kept after its end.
 const KEPT: u32 = 24 * 3600;
+
+/// How long a backfill that failed waits before it is tried again as it is.
+const RETRY: SignedDuration = SignedDuration::from_mins(30);
+
+/// The same of the schema, which everything waits for.
+const RETRY_MIGRATION: SignedDuration = SignedDuration::from_mins(2);
+
+/// What the API server made of what was applied: the hash of that, and the generation of the object since then.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<String, (String, i64)>>);
+
+impl Memory {
+    fn note(&self, live: &impl ResourceExt, child: &Child) {
+        if let (Some(uid), Some(generation)) = (live.uid(), live.meta().generation) {
+            self.lock().insert(uid, (applied(child), generation));
+        }
+    }
+
+    /// Whether the object is as it was when this was applied.
+    fn knows(&self, live: &impl ResourceExt, child: &Child) -> bool {
+        let (Some(uid), Some(generation)) = (live.uid(), live.meta().generation) else {
+            return false;
+        };
+        self.lock().get(&uid) == Some(&(applied(child), generation))
+    }
+
+    fn forget(&self, live: &impl ResourceExt) {
+        if let Some(uid) = live.uid() {
+            self.lock().remove(&uid);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (String, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn applied(child: &Child) -> String {
+    let hash = child.object["metadata"]["annotations"][names::APPLIED].as_str();
+    hash.unwrap_or_default().to_owned()
+}
 
 /// What was done, for events.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,6 +86,10 @@ pub struct Applier<'a> {
     pub uid: &'a str,
     /// What is there.
     pub found: &'a Found,
+    /// What was applied before.
+    pub memory: &'a Memory,
+    /// The time.
+    pub now: Timestamp,
     /// What was done so far.
     pub done: Done,
 }
@@ -61,7 +110,7 @@ impl<'a> Applier<'a> {
         if let Some(migrate) = &children.migrate {
             // Another version's may still be at work: never two at once.
             if !schema::other_is_running(&migrate.name, &self.found.jobs, &self.found.pods) {
-                self.once(migrate).await?;
+                self.migrate(migrate).await?;
             }
         }
         if !schema::is_ready(children.migrate.as_ref(), &self.found.jobs) {
@@ -76,16 +125,20 @@ impl<'a> Applier<'a> {
         for child in &children.runs {
             self.once(child).await?;
         }
+        // What is wrong with one backfill keeps none of the others, and nothing that is too much.
+        let mut result = Ok(());
         for plan in &children.backfills {
             for Lane { job, .. } in &plan.lanes {
-                if plan.done {
-                    self.expire(job).await?;
+                let lane = if plan.done {
+                    self.expire(job).await
                 } else {
-                    self.lane(job, held.contains(&job.name)).await?;
-                }
+                    self.lane(job, held.contains(&job.name)).await
+                };
+                result = result.and(lane);
             }
         }
-        self.prune(children).await
+        self.prune(children).await?;
+        result
     }
 
     /// A child that may change.
@@ -96,19 +149,43 @@ impl<'a> Applier<'a> {
     ) -> Result<(), Error> {
         let live = live.iter().find(|live| live.name_any() == child.name);
         let same = live.is_some_and(|live| {
-            serde_json::to_value(live.as_ref()).is_ok_and(|live| holds(&live, &child.object))
+            let Ok(value) = serde_json::to_value(live.as_ref()) else {
+                return false;
+            };
+            // Some values the API server writes in another way than they were given, such as `0.5` as `500m`.
+            holds(&value, &child.object)
+                || (self.memory.knows(live.as_ref(), child)
+                    && holds(&value["metadata"], &child.object["metadata"]))
         });
-        if same {
-            return Ok(());
+        match live {
+            Some(_) if same => Ok(()),
+            Some(_) => self.patch(child).await,
+            None => self.make(child).await,
         }
-        self.patch(child).await
     }
 
     /// A Job: most of it cannot change once it is there.
     async fn once(&mut self, child: &Child) -> Result<(), Error> {
         match self.job(child) {
             Some(_) => Ok(()),
-            None => self.patch(child).await,
+            None => self.make(child).await,
+        }
+    }
+
+    /// The schema's Job. One that failed for what may pass is made again in a while.
+    async fn migrate(&mut self, child: &Child) -> Result<(), Error> {
+        let Some(live) = self.job(child) else {
+            return self.make(child).await;
+        };
+        match job::finished(live) {
+            Some(finished)
+                if !finished.succeeded
+                    && !schema::is_hopeless(live, &self.found.pods)
+                    && self.now.duration_since(finished.at) > RETRY_MIGRATION =>
+            {
+                self.delete(Kind::Job, live).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -118,15 +195,20 @@ impl<'a> Applier<'a> {
         let Some(live) = self.job(child) else {
             let mut child = child.clone();
             child.object["spec"]["suspend"] = suspend.into();
-            return self.patch(&child).await;
+            return self.make(&child).await;
         };
         if let Some(finished) = job::finished(live) {
             // What made it fail may be mended: it is made again at the next look, and finds what it loaded.
-            return if finished.succeeded || same_start(live, child) {
+            let waits = self.now.duration_since(finished.at) < RETRY;
+            return if finished.succeeded || (waits && same_start(live, child)) {
                 Ok(())
             } else {
                 self.delete(Kind::Job, live).await
             };
+        }
+        // What it was started with has changed, and nothing of it runs: perhaps it cannot.
+        if !same_start(live, child) && !schema::is_running(live, &self.found.pods) {
+            return self.delete(Kind::Job, live).await;
         }
         let is = live.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
         if is == suspend {
@@ -170,16 +252,42 @@ impl<'a> Applier<'a> {
 
     async fn patch(&mut self, child: &Child) -> Result<(), Error> {
         let (_, kind) = child.kind.names();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), self.namespace, &resource(child.kind));
+        let api = self.api(child.kind);
         let params = PatchParams::apply(names::MANAGER)
             .force()
             .validation_strict();
         let what = format!("apply {kind} {}", child.name);
         let patch = Patch::Apply(&child.object);
-        call(what, api.patch(&child.name, &params, &patch)).await?;
+        let live = call(what, api.patch(&child.name, &params, &patch)).await?;
+        self.memory.note(&live, child);
         self.done.applied.push(format!("{kind} {}", child.name));
         Ok(())
+    }
+
+    /// A child that is not there, as far as is known. What has its name all the same is never taken over when it is
+    /// somebody else's.
+    async fn make(&mut self, child: &Child) -> Result<(), Error> {
+        let ((_, kind), name) = (child.kind.names(), child.name.as_str());
+        // The API server's cache will do: names are taken for long.
+        let params = GetParams::any();
+        let api = self.api(child.kind);
+        let found = api.get_metadata_opt_with(name, &params);
+        match call(format!("look for {kind} {name}"), found).await? {
+            Some(found) if !self.owns(&found) => Err(Error::NameTaken {
+                kind,
+                name: name.to_owned(),
+            }),
+            _ => self.patch(child).await,
+        }
+    }
+
+    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), self.namespace, &resource(kind))
+    }
+
+    fn owns(&self, live: &impl ResourceExt) -> bool {
+        let mut owners = live.owner_references().iter();
+        owners.any(|owner| owner.uid == self.uid)
     }
 
     /// Removes children of this owner that are not wanted any more. A run that has begun finishes: its CronJob is only
@@ -216,9 +324,8 @@ impl<'a> Applier<'a> {
         kind: Kind,
         wanted: &HashSet<(Kind, &str)>,
     ) -> bool {
-        let mut owners = live.owner_references().iter();
-        let ours = owners.any(|owner| owner.uid == self.uid);
-        ours && live.meta().deletion_timestamp.is_none()
+        self.owns(live)
+            && live.meta().deletion_timestamp.is_none()
             && !wanted.contains(&(kind, live.name_any().as_str()))
     }
 
@@ -247,8 +354,7 @@ impl<'a> Applier<'a> {
     async fn delete<K: ResourceExt>(&mut self, kind: Kind, live: &K) -> Result<(), Error> {
         let (_, kind_name) = kind.names();
         let name = live.name_any();
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), self.namespace, &resource(kind));
+        let api = self.api(kind);
         let params = DeleteParams::background().preconditions(Preconditions {
             uid: live.uid(),
             resource_version: None,
@@ -262,6 +368,7 @@ impl<'a> Applier<'a> {
             Err(Error::Api { source, .. }) if is_not_found(&source) => {}
             other => drop(other?),
         }
+        self.memory.forget(live);
         self.done.pruned.push(format!("{kind_name} {name}"));
         Ok(())
     }

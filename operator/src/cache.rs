@@ -18,7 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::names;
 
 /// The resource that an object is a child of, directly or through a CronJob or a Job.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner {
     /// Its namespace.
     pub namespace: String,

@@ -1,17 +1,21 @@
 //! The loop: whatever changes of a resource, its children or its Secrets, the resource is reconciled.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt as _, future::join_all};
+use futures::{
+    StreamExt as _,
+    future::{join_all, ready},
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{PartialObjectMeta, Patch, PatchParams},
+    core::DeserializeGuard,
     runtime::{
         Controller, WatchStreamExt as _,
         controller::{self, Action, Config},
@@ -25,9 +29,9 @@ use wikiingest_crds::{Source, SourceKind, WikiIngest, WikiIngestStatus};
 
 use crate::{
     admission,
-    apply::{Applier, Done},
+    apply::{Applier, Done, Memory},
     build::build,
-    cache::Caches,
+    cache::{Caches, Owner},
     dereference::{Found, dereference, secrets_of},
     error::{Error, call},
     events::{self, Publisher},
@@ -46,8 +50,8 @@ const ABREAST: u16 = 8;
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// How often a resource is looked at when nothing happens.
 const EVERY: Duration = Duration::from_mins(5);
-/// The same, while it is not ready: what its pods wait for is told by none of the objects that are watched.
-const UNREADY: Duration = Duration::from_secs(10);
+/// The same, while it is not ready, for what no object tells that is watched.
+const UNREADY: Duration = Duration::from_secs(30);
 /// The same, where a stream is read: how far behind it is only its worker knows.
 const STREAM: Duration = Duration::from_mins(1);
 /// The first wait after a failure, and the longest.
@@ -67,6 +71,10 @@ pub struct Context {
     scraper: Scraper,
     /// What there is.
     caches: Arc<Caches>,
+    /// All resources, scope by scope.
+    ingests: Vec<Store<WikiIngest>>,
+    /// What was applied.
+    memory: Memory,
     /// How often each resource failed in a row.
     failures: Mutex<HashMap<ObjectRef<WikiIngest>, u32>>,
 }
@@ -88,8 +96,21 @@ impl Context {
             publisher,
             scraper,
             caches: Arc::default(),
+            ingests: Vec::new(),
+            memory: Memory::default(),
             failures: Mutex::default(),
         }
+    }
+
+    /// The resources of which nothing new is started.
+    fn idle(&self) -> BTreeSet<Owner> {
+        let all = self.ingests.iter().flat_map(Store::state);
+        all.filter(|ingest| admission::is_idle(ingest))
+            .map(|ingest| Owner {
+                namespace: ingest.namespace().unwrap_or_default(),
+                instance: names::instance(&ingest.name_any()),
+            })
+            .collect()
     }
 
     fn failures(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectRef<WikiIngest>, u32>> {
@@ -107,27 +128,30 @@ impl Context {
 }
 
 /// Looks after the resources of some namespaces, or of all where none is named, until it is stopped.
-pub async fn run(context: Context, namespaces: &[String], stop: CancellationToken) {
-    let context = Arc::new(context);
+pub async fn run(mut context: Context, namespaces: &[String], stop: CancellationToken) {
     let scopes: Vec<Option<String>> = match namespaces {
         [] => vec![None],
-        some => some.iter().cloned().map(Some).collect(),
+        some => {
+            let each: BTreeSet<_> = some.iter().cloned().collect();
+            each.into_iter().map(Some).collect()
+        }
     };
     let (scopes, controllers): (Vec<_>, Vec<_>) = scopes
         .into_iter()
         .map(|namespace| controller(&context.client, namespace, &stop))
         .unzip();
+    context.ingests = controllers.iter().map(Controller::store).collect();
+    let context = Arc::new(context);
     let filled = watch::children(&context.client, scopes, &context.caches, &stop);
     // Without knowing what there is, everything would be made again.
     if stop.run_until_cancelled(filled).await.is_none() {
         return;
     }
-    let stores: Vec<_> = controllers.iter().map(Controller::store).collect();
-    let metrics = Arc::clone(&context.metrics);
+    let looking = Arc::clone(&context);
     tokio::spawn(async move {
-        let synced = join_all(stores.iter().map(Store::wait_until_ready)).await;
+        let synced = join_all(looking.ingests.iter().map(Store::wait_until_ready)).await;
         if synced.iter().all(Result::is_ok) {
-            metrics.synced();
+            looking.metrics.synced();
         }
     });
     let running = controllers.into_iter().map(|controller| {
@@ -142,7 +166,7 @@ pub async fn run(context: Context, namespaces: &[String], stop: CancellationToke
                     Err(error) => tracing::debug!(%error, "Reconcile did not run"),
                     Ok(_) => {}
                 }
-                std::future::ready(())
+                ready(())
             })
     });
     join_all(running).await;
@@ -154,11 +178,12 @@ fn controller(
     namespace: Option<String>,
     stop: &CancellationToken,
 ) -> (Scope, Controller<WikiIngest>) {
-    let ingests = watch::api(client, namespace.as_deref());
+    let ingests = watch::api::<DeserializeGuard<WikiIngest>>(client, namespace.as_deref());
     let secrets = watch::api::<PartialObjectMeta<Secret>>(client, namespace.as_deref());
     let (store, writer) = reflector::store();
     let ingests = watcher(ingests, watcher::Config::default().any_semantic())
         .default_backoff()
+        .filter_map(|event| ready(watch::readable(event)))
         .modify(|ingest: &mut WikiIngest| ingest.managed_fields_mut().clear())
         .reflect(writer)
         // Those that are deleted, too: they are forgotten.
@@ -219,11 +244,10 @@ fn next_look(ingest: &WikiIngest, ready: bool) -> Duration {
 
 /// Dereference, validate, build, apply, status. Whether the resource is ready, or left alone.
 async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, Error> {
-    let paused = ingest.annotations().get(names::PAUSED).map(String::as_str) == Some("true");
     if ingest.metadata.deletion_timestamp.is_some() {
         return Ok(true);
     }
-    if paused {
+    if names::is_paused(ingest) {
         let paused = status::paused(ingest, Timestamp::now());
         write(ingest, context, &paused).await?;
         return Ok(true);
@@ -241,18 +265,28 @@ async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, E
         return tell(ingest, context, &found, &outcome, &Done::default()).await;
     }
     let children = build(validated, &context.settings, &found.secrets)?;
-    let held = admission::held(&context.caches.jobs.all(), validated.namespace);
+    let held = if children.backfills.is_empty() {
+        HashSet::new()
+    } else {
+        let jobs = context.caches.jobs.all();
+        admission::held(&jobs, validated.namespace, &context.idle())
+    };
     let mut applier = Applier {
         client: &context.client,
         namespace: validated.namespace,
         uid: validated.uid,
         found: &found,
+        memory: &context.memory,
+        now: Timestamp::now(),
         done: Done::default(),
     };
     let result = applier.apply(&children, &held).await;
     let done = applier.done;
     match result {
-        Ok(()) => tell(ingest, context, &found, &Outcome::Applied(&children), &done).await,
+        Ok(()) => {
+            let outcome = Outcome::Applied(&children, &done);
+            tell(ingest, context, &found, &outcome, &done).await
+        }
         Err(error) => {
             tell(ingest, context, &found, &Outcome::Failed(&error), &done).await?;
             Err(error)
@@ -293,6 +327,8 @@ async fn write(
     let patch = json!({
         "apiVersion": "wikiingest.dev/v1alpha1",
         "kind": "WikiIngest",
+        // Not that of one that was made anew meanwhile.
+        "metadata": {"uid": ingest.metadata.uid},
         "status": status,
     });
     let params = PatchParams::apply(names::STATUS_MANAGER).force();

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
     batch::v1::{CronJob, Job},
     core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
 };
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client, ResourceExt};
 use wikiingest_crds::{
     WikiIngest, WikiIngestSpec,
     worker::{SecretVar, StreamReport, secret_vars},
@@ -75,18 +75,32 @@ pub async fn dereference(
         namespace: ingest.namespace().unwrap_or_default(),
         instance: names::instance(&ingest.name_any()),
     };
+    // A resource that was deleted and made anew has nothing of the one before.
+    let uid = ingest.uid().unwrap_or_default();
+    let cron_jobs = owned(caches.cron_jobs.of(&owner), &[&uid]);
+    let runs: Vec<String> = cron_jobs.iter().filter_map(|one| one.uid()).collect();
+    let owners: Vec<&String> = runs.iter().chain([&uid]).collect();
+    let jobs = owned(caches.jobs.of(&owner), &owners);
     let mut found = Found {
-        accounts: caches.accounts.of(&owner),
-        config_maps: caches.config_maps.of(&owner),
-        cron_jobs: caches.cron_jobs.of(&owner),
-        jobs: caches.jobs.of(&owner),
-        deployments: caches.deployments.of(&owner),
+        accounts: owned(caches.accounts.of(&owner), &[&uid]),
+        config_maps: owned(caches.config_maps.of(&owner), &[&uid]),
+        deployments: owned(caches.deployments.of(&owner), &[&uid]),
         pods: caches.pods.of(&owner),
+        cron_jobs,
+        jobs,
         ..Found::default()
     };
     found.streams = scraper.ask(&found.pods).await.into_iter().collect();
     secrets(client, &owner.namespace, &ingest.spec, &mut found).await?;
     Ok(found)
+}
+
+fn owned<K: ResourceExt>(children: Vec<Arc<K>>, uids: &[&String]) -> Vec<Arc<K>> {
+    let is_owned = |child: &Arc<K>| {
+        let mut owners = child.owner_references().iter();
+        owners.any(|owner| uids.contains(&&owner.uid))
+    };
+    children.into_iter().filter(is_owned).collect()
 }
 
 /// The keys of each Secret are looked at, their values are not.

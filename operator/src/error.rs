@@ -23,6 +23,16 @@ pub enum Error {
         /// How long it was waited for.
         limit: Duration,
     },
+    /// Something of this name is there and is not the resource's.
+    #[error(
+        "there is a {kind} {name} that is not this resource's: rename the resource or the source, or remove it"
+    )]
+    NameTaken {
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// A source has no configuration, although it was found to be valid.
     #[error("cannot build the workers' configuration: {0}")]
     Build(#[from] ResolveError),
@@ -41,6 +51,7 @@ impl Error {
                 _ => "Unreachable",
             },
             Self::Timeout { .. } => "Timeout",
+            Self::NameTaken { .. } => "NameTaken",
             Self::Build(_) => "Build",
         }
     }

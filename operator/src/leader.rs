@@ -50,7 +50,7 @@ impl Candidate {
         }
     }
 
-    /// Renews until the Lease is lost, or `stop`; then gives it back.
+    /// Renews until the Lease is lost, or `stop`.
     pub async fn hold(&self, stop: CancellationToken) {
         let mut renewed = tokio::time::Instant::now();
         loop {
@@ -59,16 +59,18 @@ impl Candidate {
                 .await
                 .is_none()
             {
-                self.give_back().await;
                 return;
             }
-            match self.try_hold().await {
-                Ok(true) => renewed = tokio::time::Instant::now(),
-                Ok(false) => {
+            // An API server that hangs must not let it run out unnoticed.
+            let began = tokio::time::Instant::now();
+            match tokio::time::timeout_at(renewed + HOLDS - EVERY, self.try_hold()).await {
+                Ok(Ok(true)) => renewed = began,
+                Ok(Ok(false)) => {
                     tracing::error!("Another operator holds the Lease; stopping");
                     return;
                 }
-                Err(error) => tracing::warn!("{error}"),
+                Ok(Err(error)) => tracing::warn!("{error}"),
+                Err(_) => {}
             }
             if renewed.elapsed() + EVERY > HOLDS {
                 tracing::error!("The Lease could not be renewed in time; stopping");
@@ -119,7 +121,8 @@ impl Candidate {
         }
     }
 
-    async fn give_back(&self) {
+    /// Lets another process take the Lease at once. For when nothing is under way any more.
+    pub async fn give_back(&self) {
         let Ok(Some(mut lease)) = call("read the Lease", self.leases.get_opt(NAME)).await else {
             return;
         };

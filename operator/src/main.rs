@@ -197,8 +197,11 @@ async fn act(
             let _ = tokio::time::timeout(END, &mut controller).await;
         }
     }
-    metrics.leads(false);
     drop(controller);
+    metrics.leads(false);
+    if let Some(candidate) = &candidate {
+        candidate.give_back().await;
+    }
     let _ = tokio::time::timeout(END, publishing).await;
 }
 
@@ -207,7 +210,8 @@ async fn wait_for_crd(client: &Client, namespace: Option<&str>) {
     let ingests = watch::api::<WikiIngest>(client, namespace);
     let mut told = false;
     while let Err(error) = ingests
-        .list(&kube::api::ListParams::default().limit(1))
+        // One that cannot be read is no reason to wait.
+        .list_metadata(&kube::api::ListParams::default().limit(1))
         .await
     {
         if !told {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt as _;
 use sha2::{Digest, Sha256};
+use wikiingest_crds::WikiIngest;
 
 use crate::settings::Component;
 
@@ -36,6 +38,8 @@ pub const STARTED_WITH: &str = "wikiingest.dev/started-with";
 
 /// The longest name of a CronJob: its Jobs are given 11 characters more.
 const CRON_JOB: usize = 52;
+/// The longest name of a Job: one that counts its pods has to leave room for their numbers.
+const JOB: usize = 52;
 /// The longest name of anything else here, and the longest value of a label.
 const LABEL: usize = 63;
 
@@ -81,11 +85,13 @@ pub fn of_job(ingest: &str, task: &str, made_from: &str) -> String {
     hashed(
         &format!("{ingest}-{task}"),
         &format!("{ingest}/{task}/{made_from}"),
-        LABEL,
+        JOB,
     )
 }
 
 fn hashed(plain: &str, whole: &str, limit: usize) -> String {
+    // A Job that counts its pods may have no dot in its name; the hash keeps such names apart.
+    let plain = plain.replace('.', "-");
     let kept: String = plain.chars().take(limit - 9).collect();
     format!(
         "{}-{}",
@@ -100,6 +106,12 @@ fn fitting(text: &str, limit: usize) -> String {
     } else {
         hashed(text, text, limit)
     }
+}
+
+/// Whether a resource is to be left as it is.
+#[must_use]
+pub fn is_paused(ingest: &WikiIngest) -> bool {
+    ingest.annotations().get(PAUSED).map(String::as_str) == Some("true")
 }
 
 /// The value of [`INSTANCE`].

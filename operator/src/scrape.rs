@@ -12,6 +12,20 @@ use crate::{names, settings::Component};
 /// How long a worker may take to answer.
 const LIMIT: Duration = Duration::from_secs(2);
 
+/// The most bytes of an answer: the image of a worker is its author's choice, and so is what it says.
+const LONGEST: usize = 4096;
+
+/// A worker does not tell how it stands.
+#[derive(Debug, thiserror::Error)]
+enum ScrapeError {
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error("the answer is longer than {LONGEST} bytes")]
+    TooLong,
+    #[error("the answer is no report: {0}")]
+    NoReport(#[from] serde_json::Error),
+}
+
 /// Asks stream workers.
 #[derive(Clone, Debug)]
 pub struct Scraper(reqwest::Client);
@@ -22,7 +36,10 @@ impl Scraper {
     /// # Errors
     /// When no client can be made.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder().timeout(LIMIT).no_proxy();
+        let client = reqwest::Client::builder()
+            .timeout(LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
         Ok(Self(client.build()?))
     }
 
@@ -41,9 +58,16 @@ impl Scraper {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    async fn report(&self, url: &str) -> Result<StreamReport, reqwest::Error> {
-        let answer = self.0.get(url).send().await?;
-        answer.error_for_status()?.json().await
+    async fn report(&self, url: &str) -> Result<StreamReport, ScrapeError> {
+        let mut answer = self.0.get(url).send().await?.error_for_status()?;
+        let mut text = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            text.extend_from_slice(&chunk);
+            if text.len() > LONGEST {
+                return Err(ScrapeError::TooLong);
+            }
+        }
+        Ok(serde_json::from_slice(&text)?)
     }
 }
 

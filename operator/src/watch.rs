@@ -9,7 +9,7 @@ use futures::{
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{
     Api, Client, Resource, ResourceExt as _,
-    core::NamespaceResourceScope,
+    core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{
         WatchStreamExt as _,
         reflector::{ObjectRef, Store},
@@ -168,6 +168,33 @@ impl Watches<'_> {
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(keeping));
         filled
     }
+}
+
+/// An event of resources that can be read. One that cannot is told of in the log, and is in nobody's way.
+#[must_use]
+pub fn readable(
+    event: watcher::Result<watcher::Event<DeserializeGuard<WikiIngest>>>,
+) -> Option<watcher::Result<watcher::Event<WikiIngest>>> {
+    let read = |object: DeserializeGuard<WikiIngest>| match object.0 {
+        Ok(ingest) => Some(ingest),
+        Err(broken) => {
+            let metadata = &broken.metadata;
+            tracing::error!(
+                namespace = metadata.namespace,
+                name = metadata.name,
+                "WikiIngest cannot be read, and is left alone: {broken}"
+            );
+            None
+        }
+    };
+    Some(Ok(match event {
+        Ok(watcher::Event::Apply(object)) => watcher::Event::Apply(read(object)?),
+        Ok(watcher::Event::Delete(object)) => watcher::Event::Delete(read(object)?),
+        Ok(watcher::Event::InitApply(object)) => watcher::Event::InitApply(read(object)?),
+        Ok(watcher::Event::Init) => watcher::Event::Init,
+        Ok(watcher::Event::InitDone) => watcher::Event::InitDone,
+        Err(error) => return Some(Err(error)),
+    }))
 }
 
 /// The client for a kind in a namespace, or in all of them.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use wikiingest_crds::{WikiIngest, WikiIngestStatus, worker::StreamReport};
 use wikiingest_operator::{
+    apply::Done,
     build::build,
     dereference::Found,
     settings::Settings,
@@ -79,14 +80,22 @@ fn after_run(exit_code: i32, reason: &str, message: &str) -> Found {
     }
 }
 
-fn status_of(ingest: &WikiIngest, found: &Found) -> WikiIngestStatus {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         worker_image: "workers:1".to_owned(),
         dumps_connections: 2,
-    };
-    let children = build(validate(ingest).unwrap(), &settings, &BTreeMap::new()).unwrap();
+    }
+}
+
+fn status_of(ingest: &WikiIngest, found: &Found) -> WikiIngestStatus {
+    let children = build(validate(ingest).unwrap(), &settings(), &BTreeMap::new()).unwrap();
     let now: Timestamp = "2026-01-01T00:12:00Z".parse().unwrap();
-    status::status(ingest, found, &Outcome::Applied(&children), now)
+    status::status(
+        ingest,
+        found,
+        &Outcome::Applied(&children, &Done::default()),
+        now,
+    )
 }
 
 /// A condition as `status reason`; empty where there is none.
@@ -190,6 +199,71 @@ fn how_a_run_ended_is_told_and_only_what_a_person_has_to_mend_stalls() {
     let source = &status.sources[0];
     assert_eq!((source.rows, source.rejected), (Some(10), Some(1)));
     assert_eq!(source.lag_seconds, Some(70 * 60));
+}
+
+#[test]
+fn what_was_mended_since_does_not_stall() {
+    let mut found = after_run(77, "Error", "refused");
+    let job = Arc::make_mut(&mut found.jobs[0]);
+    let old = ("wikiingest.dev/started-with".to_owned(), "old".to_owned());
+    job.metadata.annotations = Some(BTreeMap::from([old]));
+    let status = status_of(&ingest(), &found);
+    assert_eq!(condition(&status, "LastRunSucceeded"), "False Mended");
+    assert_eq!(condition(&status, "Ready"), "True Ready");
+}
+
+#[test]
+fn a_run_whose_image_is_missing_is_told() {
+    let mut found = with_stream(None);
+    found.jobs = vec![object(json!({
+        "metadata": {"name": "wiki-views-2", "uid": "j", "labels": labels("batch", "views")},
+    }))];
+    let a_pod = |labels: Value, status: Value| {
+        vec![object(json!({
+            "metadata": {
+                "name": "wiki-views-2-x", "labels": labels,
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": "wiki-views-2", "uid": "j"}],
+            },
+            "status": status,
+        }))]
+    };
+    let waiting = json!({"waiting": {"reason": "ErrImagePull", "message": "no such image"}});
+    let container = json!({
+        "name": "worker", "ready": false, "restartCount": 0, "image": "w", "imageID": "", "state": waiting,
+    });
+    found.pods = a_pod(json!({}), json!({"containerStatuses": [container]}));
+    let status = status_of(&ingest(), &found);
+    assert_eq!(condition(&status, "Ready"), "False PodWaiting");
+    assert!(message(&status, "Ready").contains("ErrImagePull: no such image"));
+    // One that waits for its turn at the dumps host is as it should be.
+    let queues = json!({"conditions": [{
+        "type": "PodScheduled", "status": "False", "message": "0/1 nodes match pod anti-affinity rules",
+    }]});
+    found.pods = a_pod(
+        json!({"wikiingest.dev/dumps-connection": "0"}),
+        queues.clone(),
+    );
+    assert_eq!(
+        condition(&status_of(&ingest(), &found), "Ready"),
+        "True Ready"
+    );
+    found.pods = a_pod(json!({}), queues);
+    let status = status_of(&ingest(), &found);
+    assert_eq!(condition(&status, "Ready"), "False PodWaiting");
+}
+
+#[test]
+fn what_was_changed_a_moment_ago_is_not_ready_yet() {
+    let found = with_stream(None);
+    let ingest = ingest();
+    let children = build(validate(&ingest).unwrap(), &settings(), &BTreeMap::new()).unwrap();
+    let done = Done {
+        applied: vec!["Deployment wiki-edits".to_owned()],
+        ..Done::default()
+    };
+    let outcome = Outcome::Applied(&children, &done);
+    let status = status::status(&ingest, &found, &outcome, Timestamp::UNIX_EPOCH);
+    assert_eq!(condition(&status, "Ready"), "False StreamStarting");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn stretches(context: &Context<'_>, source: &Source, backfill: &Backfill) -> Vec
         u32::try_from(part).map_or(backfill.to, start)
     };
     let stretch = |lane: u32| Stretch {
-        file: format!("{}.{}.{lane}.json", source.name, backfill.name),
+        file: format!("{}.{}.{lane}-{lanes}.json", source.name, backfill.name),
         window: Window::Range {
             from: edge(lane),
             to: edge(lane + 1),
@@ -150,24 +150,28 @@ fn lane(
         Some(_) => 1,
         None => backfill.parallelism,
     };
-    let made_from = format!("{}/{}/{number}", backfill.from, backfill.to);
+    // Cut in another way, or on another connection, it is another Job: this one's parts are not that one's.
+    let made_from = format!(
+        "{}/{}/{connection:?}/{}/{}",
+        backfill.from,
+        backfill.to,
+        stretch.file,
+        stretch.window.parts()
+    );
     let task = format!("{}-{}", source.name, backfill.name);
     let template = pod.template(context);
-    let started_with = format!(
-        "{template}/{:?}/{source:?}/{sinks:?}",
-        pod.secret_versions(context)
-    );
+    let started_with = pod.started_with(context, source);
     let job = context.child(
         Kind::Job,
         names::of_job(context.ingest.name, &task, &made_from),
         &pod.labels,
-        json!({"metadata": {"annotations": {(names::STARTED_WITH): names::short_hash(&started_with)}}, "spec": {
+        json!({"metadata": {"annotations": {(names::STARTED_WITH): started_with}}, "spec": {
             "completionMode": "Indexed",
             "completions": stretch.window.parts(),
             "parallelism": parallelism,
             "backoffLimitPerIndex": 3,
             "podReplacementPolicy": "Failed",
-            "podFailurePolicy": pod::failure_policy(&[64, 77]),
+            "podFailurePolicy": pod::failure_policy_by_index(&[64, 77], 2),
             "suspend": context.ingest.spec.suspend,
             "template": {
                 "metadata": template["metadata"],

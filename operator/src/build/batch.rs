@@ -26,14 +26,17 @@ pub(super) fn runs(context: &Context<'_>) -> Vec<Child> {
     let Some(token) = context.ingest.run_now else {
         return Vec::new();
     };
+    if context.ingest.spec.suspend {
+        return Vec::new();
+    }
     let run = |(source, _): (&Source, &Schedule)| {
-        let mut spec = job(context, source);
+        let (mut spec, annotations) = job(context, source);
         spec["ttlSecondsAfterFinished"] = KEPT.into();
         context.child(
             Kind::Job,
             names::of_job(context.ingest.name, &source.name, token),
             &context.labels(Component::Batch, &source.name),
-            json!({"spec": spec}),
+            json!({"metadata": {"annotations": annotations}, "spec": spec}),
         )
     };
     scheduled(context).map(run).collect()
@@ -46,6 +49,7 @@ fn scheduled<'a>(context: &Context<'a>) -> impl Iterator<Item = (&'a Source, &'a
 
 fn cron_job(context: &Context<'_>, source: &Source, schedule: &Schedule) -> Child {
     let labels = context.labels(Component::Batch, &source.name);
+    let (spec, annotations) = job(context, source);
     context.child(
         Kind::CronJob,
         names::of_source(context.ingest.name, &source.name),
@@ -59,14 +63,15 @@ fn cron_job(context: &Context<'_>, source: &Source, schedule: &Schedule) -> Chil
             "successfulJobsHistoryLimit": 3,
             "failedJobsHistoryLimit": 3,
             "jobTemplate": {
-                "metadata": {"labels": labels},
-                "spec": job(context, source),
+                "metadata": {"labels": labels, "annotations": annotations},
+                "spec": spec,
             },
         }}),
     )
 }
 
-fn job(context: &Context<'_>, source: &Source) -> Value {
+/// What a Job of the source is, and its annotations.
+fn job(context: &Context<'_>, source: &Source) -> (Value, Value) {
     let sinks = sinks(context, source);
     let pod = pod::Worker {
         component: Component::Batch,
@@ -76,14 +81,16 @@ fn job(context: &Context<'_>, source: &Source) -> Value {
         sinks: &sinks,
         connection: connection(context, source),
     };
-    json!({
+    let spec = json!({
         "backoffLimit": 3,
         "activeDeadlineSeconds": LONGEST_RUN,
         "podReplacementPolicy": "Failed",
         // What is not published yet the next scheduled run looks for.
         "podFailurePolicy": pod::failure_policy(&[2, 64, 77]),
         "template": pod.template(context),
-    })
+    });
+    let started_with = pod.started_with(context, source);
+    (spec, json!({(names::STARTED_WITH): started_with}))
 }
 
 /// The sinks that a source feeds.

@@ -25,7 +25,8 @@ pub(super) fn job(context: &Context<'_>, files: &Files) -> Option<Child> {
         connection: None,
     };
     let secrets = pod.secret_versions(context);
-    let made_from = format!("{}/{file}/{secrets:?}", context.image());
+    let template = pod.template(context);
+    let made_from = format!("{template}/{file}/{secrets:?}");
     Some(context.child(
         Kind::Job,
         names::of_job(context.ingest.name, "migrate", &made_from),
@@ -35,7 +36,7 @@ pub(super) fn job(context: &Context<'_>, files: &Files) -> Option<Child> {
             "activeDeadlineSeconds": 1800,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": pod::failure_policy(&[64, 77]),
-            "template": pod.template(context),
+            "template": template,
         }}),
     ))
 }

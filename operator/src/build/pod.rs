@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use wikiingest_crds::{Sink, worker::secret_vars};
+use wikiingest_crds::{Sink, Source, worker::secret_vars};
 
 use super::{Connection, Context, config};
 use crate::{
@@ -57,6 +57,13 @@ impl Worker<'_> {
                 (name, version)
             })
             .collect()
+    }
+
+    /// A hash of all that decides how it ends: what it is told, what it runs on, and the Secrets that it is given.
+    pub(super) fn started_with(&self, context: &Context<'_>, source: &Source) -> String {
+        let (template, secrets) = (self.template(context), self.secret_versions(context));
+        let sinks = self.sinks;
+        names::short_hash(&format!("{template}/{secrets:?}/{source:?}/{sinks:?}"))
     }
 
     /// Its pod template.
@@ -150,6 +157,18 @@ impl Worker<'_> {
         });
         [log].into_iter().chain(secrets).collect()
     }
+}
+
+/// The same for a Job that counts its pods; what ends with `part` ends its part only.
+pub(super) fn failure_policy_by_index(fatal: &[u8], part: u8) -> Value {
+    let mut policy = failure_policy(fatal);
+    if let Some(rules) = policy["rules"].as_array_mut() {
+        rules.push(json!({
+            "action": "FailIndex",
+            "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [part]},
+        }));
+    }
+    policy
 }
 
 /// What a pod's end means for its Job: evictions do not count, these exit codes end the Job, any other is tried again.

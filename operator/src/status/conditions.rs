@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::{
-    api::{apps::v1::Deployment, core::v1::Pod},
+    api::{
+        apps::v1::Deployment,
+        core::v1::{Pod, PodCondition},
+    },
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 use kube::ResourceExt as _;
-use wikiingest_crds::{SourceStatus, WikiIngest, WikiIngestStatus};
+use wikiingest_crds::{BackfillPhase, LastRun, SourceStatus, WikiIngest, WikiIngestStatus};
 
 use super::{
     Outcome,
@@ -17,7 +20,8 @@ use super::{
     sources::{is_for, is_success, is_terminal},
 };
 use crate::{
-    build::Children,
+    apply::Done,
+    build::{Child, Children},
     dereference::{Found, Unresolved},
     names,
     settings::Component,
@@ -150,10 +154,19 @@ impl Conditions {
                 let finding = Some(unresolved(missing));
                 self.find("SecretsResolved", finding, "", "")
             }
+            // What the API server does not take it will not take the next time.
+            Outcome::Failed(error) if error.reason() == "Rejected" => {
+                Some(stuck("Rejected", error.to_string()))
+            }
+            Outcome::Failed(error) if error.reason() == "NameTaken" => {
+                Some(stuck("NameTaken", error.to_string()))
+            }
             Outcome::Failed(error) => Some(wait("ApplyFailed", error.to_string())),
-            Outcome::Applied(children) => self.of_children(ingest, found, children),
+            Outcome::Applied(children, done) => self.of_children(ingest, found, children, done),
         };
-        let trouble = self.of_runs(status).or(trouble);
+        let of_runs = self.of_runs(status, outcome);
+        let of_backfills = self.of_backfills(status);
+        let trouble = trouble.or(of_runs).or(of_backfills);
         if ingest.spec.suspend {
             self.put(
                 SUSPENDED,
@@ -194,6 +207,7 @@ impl Conditions {
         ingest: &WikiIngest,
         found: &Found,
         children: &Children,
+        done: &Done,
     ) -> Option<Finding> {
         self.put(
             "SecretsResolved",
@@ -219,10 +233,17 @@ impl Conditions {
             children.schedules.len()
         );
         self.put("SchedulesSynced", true, "Synced", &schedules);
+        if let Some(finding) = pods_waiting(found) {
+            return Some(finding);
+        }
         if children.streams.is_empty() || ingest.spec.suspend {
             return None;
         }
         let stream = children.streams.iter().find_map(|child| {
+            // What was changed a moment ago is not what was looked at before.
+            if done.applied.contains(&format!("Deployment {}", child.name)) {
+                return Some(wait("StreamStarting", "the stream worker is being started"));
+            }
             let mut deployments = found.deployments.iter();
             stream_trouble(
                 deployments
@@ -240,7 +261,7 @@ impl Conditions {
     }
 
     /// What the last runs came to; only what a person has to mend makes the resource not ready.
-    fn of_runs(&mut self, status: &WikiIngestStatus) -> Option<Finding> {
+    fn of_runs(&mut self, status: &WikiIngestStatus, outcome: &Outcome<'_>) -> Option<Finding> {
         let runs: Vec<_> = status
             .sources
             .iter()
@@ -255,6 +276,12 @@ impl Conditions {
             let why = run.message.as_deref().unwrap_or("no reason is known");
             let message = format!("source {}: {why}", source.name);
             match run.exit_code {
+                _ if is_mended(source, run, outcome) => wait(
+                    "Mended",
+                    format!(
+                        "{message}; what it was started with has changed since, the next run tells"
+                    ),
+                ),
                 64 => stuck("BadConfiguration", message),
                 77 => stuck("Refused", message),
                 _ => wait("RunFailed", message),
@@ -267,6 +294,35 @@ impl Conditions {
             "the last run of each source succeeded",
         );
         finding.filter(|finding| finding.terminal)
+    }
+
+    /// Whether past ranges are loaded, as far as they are tried.
+    fn of_backfills(&mut self, status: &WikiIngestStatus) -> Option<Finding> {
+        if status.backfills.is_empty() {
+            return None;
+        }
+        let mut failed = status
+            .backfills
+            .iter()
+            .filter(|backfill| backfill.phase == BackfillPhase::Failed);
+        let finding = failed.next().map(|backfill| {
+            let why = backfill.message.as_deref();
+            wait(
+                "BackfillFailed",
+                format!(
+                    "backfill {} of source {}: {}; it is tried again in a while, and at once when its source, its sinks, their Secrets or spec.workers change",
+                    backfill.name,
+                    backfill.source,
+                    why.unwrap_or("some of its parts could not be loaded")
+                ),
+            )
+        });
+        self.find(
+            "BackfillsSucceeded",
+            finding,
+            "Succeeded",
+            "no backfill has failed",
+        )
     }
 
     /// Whether anything is missing. Nothing is told of it before a run has looked; one that failed may not have.
@@ -290,6 +346,20 @@ impl Conditions {
             );
         }
     }
+}
+
+/// Whether what a run was started with is not what the next one will be.
+fn is_mended(source: &SourceStatus, run: &LastRun, outcome: &Outcome<'_>) -> bool {
+    let Outcome::Applied(children, _) = outcome else {
+        return false;
+    };
+    let of_source =
+        |child: &&Child| child.object["metadata"]["labels"][names::SOURCE] == source.name;
+    let next = children.schedules.iter().find(of_source).and_then(|child| {
+        let metadata = &child.object["spec"]["jobTemplate"]["metadata"];
+        metadata["annotations"][names::STARTED_WITH].as_str()
+    });
+    run.started_with.is_some() && next.is_some() && run.started_with.as_deref() != next
 }
 
 fn files_missing(source: &SourceStatus) -> Option<String> {
@@ -339,11 +409,17 @@ fn schema_trouble(found: &Found, children: &Children) -> Option<Finding> {
     if finished.is_some() {
         let why =
             why.unwrap_or_else(|| "the databases could not be brought to the schema".to_owned());
-        let message = format!(
-            "Job {}: {why}; a new version of the Secret starts it again, and so does deleting the Job",
-            migrate.name
-        );
-        return Some(stuck("MigrationFailed", message));
+        let name = &migrate.name;
+        let hopeless = job.is_some_and(|job| schema::is_hopeless(job, &found.pods));
+        return Some(if hopeless {
+            let mend = "a new version of the Secret starts it again, and so does deleting the Job";
+            stuck("MigrationFailed", format!("Job {name}: {why}; {mend}"))
+        } else {
+            wait(
+                "MigrationFailed",
+                format!("Job {name}: {why}; it is tried again"),
+            )
+        });
     }
     let blocked = job.and_then(|job| waiting(&found.pods, job::is_of(job)));
     let message = blocked
@@ -387,16 +463,31 @@ fn stream_trouble(deployment: Option<&Deployment>, pods: &[Arc<Pod>]) -> Option<
     ))
 }
 
+/// Why runs and backfills do not start. Who waits for a connection to the dumps host waits as he should.
+fn pods_waiting(found: &Found) -> Option<Finding> {
+    let open = found.jobs.iter().filter(|job| job::finished(job).is_none());
+    open.filter(|job| !schema::is_migration(job))
+        .find_map(|job| {
+            let is_ours = job::is_of(job);
+            let queues = |pod: &Pod| {
+                pod.labels().contains_key(names::CONNECTION) && unschedulable(pod).is_some()
+            };
+            let why = waiting(&found.pods, |pod| is_ours(pod) && !queues(pod))?;
+            Some(wait("PodWaiting", format!("Job {}: {why}", job.name_any())))
+        })
+}
+
+fn unschedulable(pod: &Pod) -> Option<&PodCondition> {
+    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    let mut conditions = conditions.filter(|one| one.type_ == "PodScheduled");
+    conditions.find(|one| one.status == "False")
+}
+
 /// Why a container does not start, where its node says so.
 fn waiting(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<String> {
     pods.iter().filter(|pod| is_of(pod)).find_map(|pod| {
         let status = pod.status.as_ref()?;
-        let unschedulable = status
-            .conditions
-            .iter()
-            .flatten()
-            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-        if let Some(condition) = unschedulable {
+        if let Some(condition) = unschedulable(pod) {
             return condition.message.clone();
         }
         let state = status

@@ -11,6 +11,7 @@ use wikiingest_crds::{WikiIngest, WikiIngestStatus, validate::Problem};
 
 use self::conditions::Conditions;
 use crate::{
+    apply::Done,
     build::Children,
     dereference::{Found, Unresolved},
     error::Error,
@@ -27,7 +28,7 @@ pub enum Outcome<'a> {
     /// The children could not be applied.
     Failed(&'a Error),
     /// They are as they have to be.
-    Applied(&'a Children),
+    Applied(&'a Children, &'a Done),
 }
 
 /// The status of a resource.
@@ -46,7 +47,7 @@ pub fn status(
         backfills: before.backfills.clone(),
         ..WikiIngestStatus::default()
     };
-    if let Outcome::Applied(children) = outcome {
+    if let Outcome::Applied(children, _) = outcome {
         status.backfills = backfills::all(ingest, children, found, &before.backfills);
     }
     let trouble = sources::with_trouble(ingest, &status.sources);
@@ -88,7 +89,7 @@ fn handled(
         .as_ref()
         .and_then(|annotations| annotations.get(names::RUN_NOW));
     match (outcome, token) {
-        (Outcome::Applied(children), Some(token))
+        (Outcome::Applied(children, _), Some(token))
             if schema::is_ready(children.migrate.as_ref(), &found.jobs) =>
         {
             Some(token.clone())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::ResourceExt as _;
 
-use super::job;
+use super::{job, sources::is_terminal};
 use crate::{build::Child, names, settings::Component};
 
 /// Whether everything may write; so where there is nothing to migrate.
@@ -38,6 +38,12 @@ pub fn is_running(job: &Job, pods: &[Arc<Pod>]) -> bool {
         phase == Some("Running")
     };
     job::finished(job).is_none() && pods.iter().any(|pod| is_ours(pod) && runs(pod))
+}
+
+/// Whether a person has to mend what a Job failed for.
+#[must_use]
+pub fn is_hopeless(job: &Job, pods: &[Arc<Pod>]) -> bool {
+    job::last_words(pods, job::is_of(job)).is_some_and(|words| is_terminal(words.exit_code))
 }
 
 /// Whether a Job is one of these.

@@ -96,6 +96,7 @@ fn ran(status: &mut SourceStatus, job: &Job, finished: Finished, words: Option<&
     let report = words.and_then(LastWords::report);
     let mut run = report.as_ref().map(of_report).unwrap_or_default();
     run.job = Some(job.name_any());
+    run.started_with = job.annotations().get(names::STARTED_WITH).cloned();
     run.finish_time = Some(finished.at);
     run.exit_code = words.map_or(i32::from(!finished.succeeded), |words| words.exit_code);
     run.message = words.and_then(LastWords::trouble).or_else(|| {
