@@ -222,6 +222,64 @@ fn a_connection_to_the_dumps_host_is_one_pod_s_at_a_time() {
 }
 
 #[test]
+fn backfills_of_the_dumps_host_take_turns_and_let_scheduled_runs_go_first() {
+    let world = World::new("turns");
+    let kubectl = world.namespace.kubectl();
+    world.namespace.lake_secret().expect("a Secret");
+    // Wikimedia's own host, which cannot be reached from here: whoever has a connection keeps it for long.
+    let resource = |name: &str, suspend: bool| {
+        let mut resource = world.resource();
+        resource["metadata"]["name"] = json!(name);
+        resource["spec"]["suspend"] = json!(suspend);
+        let sinks = resource["spec"]["sinks"].as_array_mut().expect("sinks");
+        sinks.remove(0);
+        let sources = &mut resource["spec"]["sources"];
+        sources.as_array_mut().expect("sources").truncate(1);
+        sources[0]["baseUrl"] = Value::Null;
+        sources[0]["sinks"] = json!(["lake"]);
+        sources[0]["backfill"] = json!([{
+            "name": "days", "from": "2024-08-01T00:00:00Z", "to": "2024-08-21T00:00:00Z", "parallelism": 2,
+        }]);
+        resource
+    };
+    let suspended = |owner: &str, count: usize| {
+        let selector =
+            format!("app.kubernetes.io/component=backfill,app.kubernetes.io/instance={owner}");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let lanes = kubectl.list("job", &selector).expect("a list");
+            let held = lanes.iter().filter(|lane| lane["spec"]["suspend"] == true);
+            let held = held.count();
+            if lanes.len() == 2 && held == count {
+                return;
+            }
+            let what = format!(
+                "{held} of {} lanes of {owner} wait, not {count}",
+                lanes.len()
+            );
+            assert!(Instant::now() < deadline, "{what}");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    };
+    world.apply(&resource("old", false));
+    suspended("old", 0);
+    world.apply(&resource("young", false));
+    suspended("young", 2);
+    // What is suspended keeps nobody waiting, and waits for its turn again when it goes on.
+    world.apply(&resource("old", true));
+    suspended("old", 2);
+    suspended("young", 0);
+    world.apply(&resource("old", false));
+    suspended("old", 0);
+    suspended("young", 2);
+    // A scheduled run takes one of the two connections from them.
+    let run = ["annotate", "wikiingest/young", "wikiingest.dev/run-now=one"];
+    kubectl.run(&run).expect("it is annotated");
+    suspended("old", 1);
+    suspended("young", 2);
+}
+
+#[test]
 fn a_run_is_made_when_asked_for_and_tells_what_is_missing() {
     let world = World::new("runs");
     let kubectl = world.namespace.kubectl();
