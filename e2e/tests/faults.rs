@@ -1,4 +1,4 @@
-//! What happens to a cluster: workers that fail in every way, a node that stops, an API server that restarts, a kind that
+//! What happens to a cluster: a node that stops or loses all that runs on it, an API server that restarts, a kind that
 //! is deleted. Each ends in the right status, with the right children, and with every row once.
 //!
 //! A fault here is everybody's, so that one test runs at a time.
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use wikiingest_e2e::cluster::NODE;
 use wikiingest_e2e::harness::Hour;
-use wikiingest_e2e::harness::kube::{Kubectl, OperatorWorld as World, ReplayPod, Writes, crd};
+use wikiingest_e2e::harness::kube::{Kubectl, OperatorWorld as World, Writes, crd};
 use wikiingest_e2e::process::capture;
 
 /// For what takes a pod or two.
@@ -53,20 +53,6 @@ fn is_back(kubectl: &Kubectl) {
     }
 }
 
-/// A resource of page views only.
-fn views_only(world: &World, backfill: &Value) -> Value {
-    let mut resource = world.resource();
-    let sources = &mut resource["spec"]["sources"];
-    sources.as_array_mut().expect("sources").truncate(1);
-    sources[0]["backfill"] = backfill.clone();
-    resource
-}
-
-fn secrets(world: &World) {
-    world.namespace.warehouse_secret().expect("a Secret");
-    world.namespace.lake_secret().expect("a Secret");
-}
-
 fn changes(world: &World) -> u64 {
     let count = "SELECT COUNT(*) FROM recent_changes";
     world.mariadb.warehouse.number(count)
@@ -83,12 +69,12 @@ fn kill_operator(kubectl: &Kubectl) {
 fn a_month_is_loaded_with_every_hour_once_whoever_and_whatever_is_killed() {
     let _alone = alone();
     let mut world = World::with("month", 0..HOURS_OF_A_MONTH, 12);
-    secrets(&world);
+    world.secrets();
     let month = json!([{
         "name": "month", "parallelism": 4,
         "from": Hour(0).timestamp(), "to": Hour(HOURS_OF_A_MONTH).timestamp(),
     }]);
-    world.apply(&views_only(&world, &month));
+    world.apply(&world.views_only(&month));
     let kubectl = world.namespace.kubectl().clone();
     let loaded = |days: i64| {
         let is_so = move |ingest: &Value| {
@@ -124,80 +110,13 @@ fn a_month_is_loaded_with_every_hour_once_whoever_and_whatever_is_killed() {
 }
 
 #[test]
-fn a_run_that_fails_is_tried_again_and_the_next_one_does_what_it_can() {
-    let _alone = alone();
-    let world = World::new("failing");
-    secrets(&world);
-    let kubectl = world.namespace.kubectl();
-    let run = |resource: &Value, token: &str| {
-        let mut resource = resource.clone();
-        resource["metadata"]["annotations"] = json!({"wikiingest.dev/run-now": token});
-        world.apply(&resource);
-    };
-    let pods = || {
-        let batch = "app.kubernetes.io/component=batch";
-        kubectl.list("pod", batch).expect("a list").len()
-    };
-
-    // Nobody answers there: the Job tries again, then gives up, and the resource stays ready for the next run.
-    let mut resource = views_only(&world, &json!([]));
-    resource["spec"]["sources"][0]["baseUrl"] = json!("http://replay:1");
-    run(&resource, "one");
-    let status = world.stands(LONG, "LastRunSucceeded", "False", "RunFailed");
-    assert_eq!(status["sources"][0]["lastRun"]["exitCode"], 1, "{status}");
-    let said = status["conditions"].to_string();
-    assert!(said.contains("source pageviews: "), "{said}");
-    assert!(pods() > 1, "it was tried {} times", pods());
-    world.stands(PATIENCE, "Ready", "True", "Ready");
-
-    // Mended, the next run does what it can.
-    resource["spec"]["sources"][0]["baseUrl"] = json!(ReplayPod::BASE_URL);
-    run(&resource, "two");
-    world.stands(PATIENCE, "LastRunSucceeded", "True", "Succeeded");
-}
-
-#[test]
-fn a_backfill_without_enough_memory_says_so_and_goes_on_with_more() {
-    let _alone = alone();
-    let world = World::with("memory", 5..6, 20_000);
-    secrets(&world);
-    let kubectl = world.namespace.kubectl();
-    let hour = json!([{
-        "name": "hour", "from": Hour(5).timestamp(), "to": Hour(6).timestamp(),
-    }]);
-    let mut resource = views_only(&world, &hour);
-    let memory = |limit: &str| json!({"limits": {"memory": limit}, "requests": {"memory": limit}});
-    resource["spec"]["workers"]["resources"] = memory("6Mi");
-    world.apply(&resource);
-    let is_told = |ingest: &Value| {
-        let backfill = &ingest["status"]["backfills"][0];
-        let said = backfill["message"].as_str().unwrap_or_default();
-        backfill["phase"] == "Failed" && said.contains("raise spec.workers.resources.limits.memory")
-    };
-    let told = kubectl.wait(LONG, "wikiingest", "wikimedia", is_told);
-    told.expect("it says that memory was short");
-    resource["spec"]["workers"]["resources"] = memory("256Mi");
-    world.apply(&resource);
-    let is_loaded = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
-    let loaded = kubectl.wait(LONG, "wikiingest", "wikimedia", is_loaded);
-    loaded.expect("it is loaded with more memory");
-    assert_eq!(
-        world.mariadb.warehouse.tally("pageviews_hourly"),
-        world.expected
-    );
-}
-
-#[test]
 fn what_happens_to_the_cluster_ends_where_it_began() {
     let _alone = alone();
     let mut world = World::new("cluster-faults");
-    secrets(&world);
+    world.secrets();
     let mut resource = world.resource();
     // Without the stream: the sample of it ends, and how long it is silent for is told by the minute.
-    world.apply(&views_only(
-        &world,
-        &resource["spec"]["sources"][0]["backfill"],
-    ));
+    world.apply(&world.views_only(&resource["spec"]["sources"][0]["backfill"]));
     let is_loaded = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
     let kubectl = world.namespace.kubectl().clone();
     let loaded = kubectl.wait(PATIENCE, "wikiingest", "wikimedia", is_loaded);

@@ -16,11 +16,13 @@ use std::time::{Duration, Instant};
 use corpus::EXAMPLE;
 use serde_json::{Value, json};
 use wikiingest_e2e::harness::Hour;
-use wikiingest_e2e::harness::kube::{Cluster, OperatorWorld as World};
+use wikiingest_e2e::harness::kube::{Cluster, OperatorWorld as World, ReplayPod};
 use wikiingest_e2e::servers::mariadb;
 
 /// For what takes a pod or two.
 const PATIENCE: Duration = Duration::from_mins(3);
+/// For what is tried several times.
+const LONG: Duration = Duration::from_mins(8);
 /// For what takes none.
 const SOON: Duration = Duration::from_secs(30);
 /// Events in the sample of the stream.
@@ -102,8 +104,7 @@ fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
 #[test]
 fn a_backfill_ends_with_every_hour_once_whoever_is_killed() {
     let world = World::with("backfill", 0..23, 300);
-    world.namespace.warehouse_secret().expect("a Secret");
-    world.namespace.lake_secret().expect("a Secret");
+    world.secrets();
     let mut resource = world.resource();
     resource["spec"]["sources"]
         .as_array_mut()
@@ -283,8 +284,7 @@ fn backfills_of_the_dumps_host_take_turns_and_let_scheduled_runs_go_first() {
 fn a_run_is_made_when_asked_for_and_tells_what_is_missing() {
     let world = World::new("runs");
     let kubectl = world.namespace.kubectl();
-    world.namespace.warehouse_secret().expect("a Secret");
-    world.namespace.lake_secret().expect("a Secret");
+    world.secrets();
     let mut resource = world.resource();
     resource["spec"]["sources"]
         .as_array_mut()
@@ -329,11 +329,72 @@ fn a_run_is_made_when_asked_for_and_tells_what_is_missing() {
 }
 
 #[test]
+fn a_run_that_fails_is_tried_again_and_the_next_one_does_what_it_can() {
+    let world = World::new("failing");
+    world.secrets();
+    let kubectl = world.namespace.kubectl();
+    let run = |resource: &Value, token: &str| {
+        let mut resource = resource.clone();
+        resource["metadata"]["annotations"] = json!({"wikiingest.dev/run-now": token});
+        world.apply(&resource);
+    };
+    let pods = || {
+        let batch = "app.kubernetes.io/component=batch";
+        kubectl.list("pod", batch).expect("a list").len()
+    };
+
+    // Nobody answers there: the Job tries again, then gives up, and the resource stays ready for the next run.
+    let mut resource = world.views_only(&json!([]));
+    resource["spec"]["sources"][0]["baseUrl"] = json!("http://replay:1");
+    run(&resource, "one");
+    let status = world.stands(LONG, "LastRunSucceeded", "False", "RunFailed");
+    assert_eq!(status["sources"][0]["lastRun"]["exitCode"], 1, "{status}");
+    let said = status["conditions"].to_string();
+    assert!(said.contains("source pageviews: "), "{said}");
+    assert!(pods() > 1, "it was tried {} times", pods());
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+
+    // Mended, the next run does what it can.
+    resource["spec"]["sources"][0]["baseUrl"] = json!(ReplayPod::BASE_URL);
+    run(&resource, "two");
+    world.stands(PATIENCE, "LastRunSucceeded", "True", "Succeeded");
+}
+
+#[test]
+fn a_backfill_without_enough_memory_says_so_and_goes_on_with_more() {
+    let world = World::with("memory", 5..6, 20_000);
+    world.secrets();
+    let kubectl = world.namespace.kubectl();
+    let hour = json!([{
+        "name": "hour", "from": Hour(5).timestamp(), "to": Hour(6).timestamp(),
+    }]);
+    let mut resource = world.views_only(&hour);
+    let memory = |limit: &str| json!({"limits": {"memory": limit}, "requests": {"memory": limit}});
+    resource["spec"]["workers"]["resources"] = memory("6Mi");
+    world.apply(&resource);
+    let is_told = |ingest: &Value| {
+        let backfill = &ingest["status"]["backfills"][0];
+        let said = backfill["message"].as_str().unwrap_or_default();
+        backfill["phase"] == "Failed" && said.contains("raise spec.workers.resources.limits.memory")
+    };
+    let told = kubectl.wait(LONG, "wikiingest", "wikimedia", is_told);
+    told.expect("it says that memory was short");
+    resource["spec"]["workers"]["resources"] = memory("256Mi");
+    world.apply(&resource);
+    let is_loaded = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
+    let loaded = kubectl.wait(LONG, "wikiingest", "wikimedia", is_loaded);
+    loaded.expect("it is loaded with more memory");
+    assert_eq!(
+        world.mariadb.warehouse.tally("pageviews_hourly"),
+        world.expected
+    );
+}
+
+#[test]
 fn children_follow_the_spec_and_come_back_when_somebody_removes_them() {
     let world = World::new("edits");
     let kubectl = world.namespace.kubectl();
-    world.namespace.warehouse_secret().expect("a Secret");
-    world.namespace.lake_secret().expect("a Secret");
+    world.secrets();
     let mut resource = world.resource();
     resource["spec"]["sources"][0]["backfill"] = json!([]);
     world.apply(&resource);
@@ -470,8 +531,7 @@ fn what_only_a_person_can_mend_is_told_and_gone_once_it_is_mended() {
 #[test]
 fn of_two_operators_one_acts_and_the_other_takes_over() {
     let world = World::new("lease");
-    world.namespace.warehouse_secret().expect("a Secret");
-    world.namespace.lake_secret().expect("a Secret");
+    world.secrets();
     let kubectl = world.namespace.kubectl();
     let scale = ["scale", "deployment/wikiingest-operator", "--replicas=2"];
     kubectl.run(&scale).expect("there are two");

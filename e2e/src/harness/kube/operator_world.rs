@@ -91,6 +91,22 @@ impl OperatorWorld {
         })
     }
 
+    /// The same of page views only, with these backfills.
+    #[must_use]
+    pub fn views_only(&self, backfills: &Value) -> Value {
+        let mut resource = self.resource();
+        let sources = &mut resource["spec"]["sources"];
+        sources.as_array_mut().expect("sources").truncate(1);
+        sources[0]["backfill"] = backfills.clone();
+        resource
+    }
+
+    /// Both logins.
+    pub fn secrets(&self) {
+        self.namespace.warehouse_secret().expect("a Secret");
+        self.namespace.lake_secret().expect("a Secret");
+    }
+
     /// Applies a resource.
     pub fn apply(&self, resource: &Value) {
         let applied = self.namespace.kubectl().apply(&resource.to_string());
