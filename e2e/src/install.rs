@@ -42,6 +42,7 @@ pub const FOR_TESTS: &[Program] = &[
 pub const FOR_BENCHES: &[Program] = &[
     program("mariadb-import", "mariadb-client"),
     program("igzip", "isal"),
+    program("lbzip2", "lbzip2"),
 ];
 
 /// Installs the packages of those programs that are missing.

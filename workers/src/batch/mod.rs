@@ -10,6 +10,7 @@
 //!
 //! [`unit`](mod@unit) runs one file through them; [`run`] decides which files are due.
 
+pub mod bzip2;
 pub mod dataset;
 pub mod decode;
 pub mod events;
