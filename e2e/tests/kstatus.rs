@@ -164,8 +164,8 @@ fn a_resource_whose_workers_give_up_is_read_right() {
         let annotated = kubectl.run(&[&annotate[..], &[&annotation]].concat());
         annotated.expect("it is annotated");
     };
-    let stands = |condition: &str, reason: &str| {
-        let stands = namespace.stands(PATIENCE, "wikimedia", condition, "True", reason);
+    let stands = |condition: &str, is: &str, reason: &str| {
+        let stands = namespace.stands(PATIENCE, "wikimedia", condition, is, reason);
         stands.expect("it comes to stand so")
     };
     let wrong = json!({"accessKeyId": "wrong", "secretAccessKey": "wrong"});
@@ -173,13 +173,14 @@ fn a_resource_whose_workers_give_up_is_read_right() {
     kubectl
         .apply(&resource.to_string())
         .expect("the server takes it");
-    stands("Stalled", "StreamRefused");
+    stands("Stalled", "True", "StreamRefused");
+    // Stalled names one reason; what else there is, its own condition tells.
     run("one");
-    stands("Stalled", "Refused");
+    stands("LastRunSucceeded", "False", "Refused");
     // The stand-in has no page views, which a run comes to see now.
     namespace.lake_secret().expect("the Secret is mended");
     run("two");
-    stands("Stalled", "BadConfiguration");
+    stands("Stalled", "True", "BadConfiguration");
 }
 
 /// Each is in a folder named after what it has to be taken for.
