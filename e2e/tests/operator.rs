@@ -497,7 +497,19 @@ fn what_only_a_person_can_mend_is_told_and_gone_once_it_is_mended() {
         .expect("sources")
         .truncate(1);
     resource["spec"]["sources"][0]["backfill"] = json!([]);
+    // Somebody else's, which is not taken over.
+    let kubectl = world.namespace.kubectl();
+    let theirs = ["serviceaccount", "wikimedia-workers"];
+    kubectl
+        .run(&[&["create"], &theirs[..]].concat())
+        .expect("it is made");
     world.apply(&resource);
+    world.stands(PATIENCE, "Stalled", "True", "NameTaken");
+    let account = kubectl.get(theirs[0], theirs[1]).expect("it is still there");
+    assert_eq!(account["metadata"]["labels"], Value::Null);
+    kubectl
+        .run(&[&["delete"], &theirs[..]].concat())
+        .expect("it is removed");
     let status = world.stands(PATIENCE, "Stalled", "True", "MigrationFailed");
     let said = status["conditions"].to_string();
     assert!(said.contains("Access denied"), "{said}");
@@ -515,7 +527,6 @@ fn what_only_a_person_can_mend_is_told_and_gone_once_it_is_mended() {
             .to_string()
             .contains("ErrImageNeverPull")
     };
-    let kubectl = world.namespace.kubectl();
     kubectl
         .wait(PATIENCE, "wikiingest", "wikimedia", says_why)
         .expect("it says why it waits");

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, GetParams, Patch, PatchParams, Preconditions},
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
     core::GroupVersionKind,
 };
 use serde::Serialize;
@@ -22,6 +22,9 @@ use crate::{
     names,
     status::{job, schema},
 };
+
+/// A version that no object is ever at: applied with it, an object is made, or is a conflict when it is there.
+const NONE_HAS: &str = "1";
 
 /// How long a backfill's Job is kept after its end.
 const KEPT: u32 = 24 * 3600;
@@ -251,14 +254,17 @@ impl<'a> Applier<'a> {
     }
 
     async fn patch(&mut self, child: &Child) -> Result<(), Error> {
+        self.send(child, &child.object).await
+    }
+
+    async fn send(&mut self, child: &Child, object: &Value) -> Result<(), Error> {
         let (_, kind) = child.kind.names();
         let api = self.api(child.kind);
         let params = PatchParams::apply(names::MANAGER)
             .force()
             .validation_strict();
         let what = format!("apply {kind} {}", child.name);
-        let patch = Patch::Apply(&child.object);
-        let live = call(what, api.patch(&child.name, &params, &patch)).await?;
+        let live = call(what, api.patch(&child.name, &params, &Patch::Apply(object))).await?;
         self.memory.note(&live, child);
         self.done.applied.push(format!("{kind} {}", child.name));
         Ok(())
@@ -267,11 +273,15 @@ impl<'a> Applier<'a> {
     /// A child that is not there, as far as is known. What has its name all the same is never taken over when it is
     /// somebody else's.
     async fn make(&mut self, child: &Child) -> Result<(), Error> {
+        let mut object = child.object.clone();
+        object["metadata"]["resourceVersion"] = json!(NONE_HAS);
+        match self.send(child, &object).await {
+            Err(Error::Api { source, .. }) if is_conflict(&source) => {}
+            made => return made,
+        }
         let ((_, kind), name) = (child.kind.names(), child.name.as_str());
-        // The API server's cache will do: names are taken for long.
-        let params = GetParams::any();
         let api = self.api(child.kind);
-        let found = api.get_metadata_opt_with(name, &params);
+        let found = api.get_metadata_opt(name);
         match call(format!("look for {kind} {name}"), found).await? {
             Some(found) if !self.owns(&found) => Err(Error::NameTaken {
                 kind,
@@ -372,6 +382,10 @@ impl<'a> Applier<'a> {
         self.done.pruned.push(format!("{kind_name} {name}"));
         Ok(())
     }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
 fn is_not_found(error: &kube::Error) -> bool {
