@@ -138,6 +138,10 @@ pub struct LastRun {
     /// Lines that could not be parsed.
     pub rejected: i64,
 
+    /// Rows loaded whose parts do not add up to the total that was published with them.
+    #[serde(default)]
+    pub inconsistent: i64,
+
     /// Bytes downloaded.
     pub bytes: i64,
 

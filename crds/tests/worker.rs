@@ -320,6 +320,7 @@ fn report() -> impl Strategy<Value = Report> {
                 failed_count,
                 rows,
                 rejected,
+                inconsistent: rejected,
                 bytes,
                 seconds,
                 through: None,
@@ -348,7 +349,7 @@ proptest! {
         let window = ReportWindow { from: "2024-08-01T06:00:00Z".parse().unwrap(), to: "2024-08-03T06:00:00Z".parse().unwrap() };
         let report = Report {
             source: "pageviews".to_owned(), window, loaded: 3, skipped: 40, missing, missing_count, failed, failed_count: 1,
-            rows: 15_000_000, rejected: 2, bytes: 150_000_000, seconds: 61.5, through: None, exit_code: 1,
+            rows: 15_000_000, rejected: 2, inconsistent: 1, bytes: 150_000_000, seconds: 61.5, through: None, exit_code: 1,
         };
         prop_assert_eq!(serde_json::from_str::<Report>(&report.to_termination_message()).unwrap(), report);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Sink, Source, Span};
+use crate::{Sink, Source, SourceKind, Span, Unit};
 
 /// The configuration file of a worker: one source, the sinks it feeds, and the time to look at. No secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,8 +172,10 @@ pub struct Limits {
     pub max_rejected_share: f64,
     /// The most unparsable lines of a unit that are kept.
     pub max_rejected_lines: u32,
-    /// How long after its end a unit may be unpublished before it counts as missing.
-    pub missing_after: Span,
+    /// How long after its end a unit may be unpublished before it counts as missing. Without it, 6 hours for hourly files
+    /// and 48 for daily ones, within which Wikimedia means to have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing_after: Option<Span>,
     /// How long after its end a missing unit may still come. Hours that were never published are told of for ever, and a
     /// run over an archive that lacks them is done nevertheless.
     pub missing_until: Span,
@@ -189,8 +191,21 @@ impl Default for Limits {
             idle_timeout: Span::seconds(60),
             max_rejected_share: 0.01,
             max_rejected_lines: 10_000,
-            missing_after: Span::hours(6),
+            missing_after: None,
             missing_until: Span::hours(14 * 24),
         }
+    }
+}
+
+impl Limits {
+    /// How long after its end a unit of this source may be unpublished before it counts as missing.
+    #[must_use]
+    pub fn missing_after(&self, source: &Source) -> Duration {
+        let unit = source.kind().and_then(SourceKind::unit);
+        let usual = match unit {
+            Some(Unit::Day) => Span::hours(48),
+            Some(Unit::Hour) | None => Span::hours(6),
+        };
+        self.missing_after.as_ref().unwrap_or(&usual).to_std()
     }
 }

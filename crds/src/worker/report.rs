@@ -37,6 +37,9 @@ pub struct Report {
     pub rows: i64,
     /// Lines that could not be parsed.
     pub rejected: i64,
+    /// Rows loaded whose parts do not add up to their published total.
+    #[serde(default)]
+    pub inconsistent: i64,
     /// Bytes downloaded.
     pub bytes: u64,
     /// How long the run took, in seconds.

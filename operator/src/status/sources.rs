@@ -146,6 +146,7 @@ fn of_report(report: &Report) -> LastRun {
         failed: i64::from(report.failed_count),
         rows: report.rows,
         rejected: report.rejected,
+        inconsistent: report.inconsistent,
         bytes: i64::try_from(report.bytes).unwrap_or(i64::MAX),
         seconds: report.seconds,
         ..LastRun::default()

@@ -1,43 +1,61 @@
-//! What is particular to each of Wikimedia's hourly archives: where its files lie, what their
-//! names mean, and which tables its rows belong in.
+//! What is particular to each of Wikimedia's archives: where its files lie, what their names mean, how they are
+//! compressed, and which tables its rows belong in.
 
 use jiff::{
-    SignedDuration, Timestamp,
-    civil::{DateTime, date},
+    SignedDuration, Timestamp, ToSpan as _,
+    civil::{Date, DateTime, date},
     tz::TimeZone,
 };
+use wikiingest_crds::Agent;
 
-/// An hourly archive.
+/// An archive: one file an hour, or one a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dataset {
     /// `other/pageviews`, since May 2015: human readers, desktop and mobile.
     Pageviews,
     /// `other/pagecounts-raw`, December 2007 to August 2016: all requests to the desktop sites.
     PagecountsRaw,
+    /// `other/pageview_complete`, since December 2011: a day's page views of one kind of reader, with page ids. The
+    /// files of several kinds lie side by side, and each kind is an archive here.
+    PageviewComplete(Agent),
+    /// `other/mediacounts`, since 2015: transfers of media files.
+    Mediacounts,
 }
 
-/// The tables of one dataset. Page views and page counts measure different things and overlap
-/// in 2015 and 2016, so that each has its own.
+/// The tables of one dataset. What measures different things has tables of its own, even where the columns are alike
+/// and the times overlap: page counts hold robots, page views do not, and complete page views are the same readers
+/// again, corrected, by page id and with finer access methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tables {
-    /// A row a page, domain and hour; also the folder in the lake.
+    /// A row a page or media file and hour or day; also the folder in the lake.
     pub facts: &'static str,
-    /// A row a project, access and hour.
-    pub projects: &'static str,
-    /// The most read pages of a project and hour.
-    pub top: &'static str,
+    /// What is derived from it, in databases.
+    pub rollups: &'static [&'static str],
 }
 
-/// One hour, the period of every file here.
-pub const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// How files are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Any number of members.
+    Gzip,
+    /// Any number of streams.
+    Bzip2,
+}
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Dataset {
-    /// The name in the ledger, in reports and in the custom resource.
+    /// The name in the ledger and among the rejects.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Pageviews => "pageviews",
             Self::PagecountsRaw => "pagecountsRaw",
+            Self::PageviewComplete(Agent::User) => "pageviewComplete-user",
+            Self::PageviewComplete(Agent::Spider) => "pageviewComplete-spider",
+            Self::PageviewComplete(Agent::Automated) => "pageviewComplete-automated",
+            Self::Mediacounts => "mediacounts",
         }
     }
 
@@ -47,21 +65,64 @@ impl Dataset {
         match self {
             Self::Pageviews => Tables {
                 facts: "pageviews_hourly",
-                projects: "pageviews_project_hourly",
-                top: "pageviews_top_hourly",
+                rollups: &["pageviews_project_hourly", "pageviews_top_hourly"],
             },
             Self::PagecountsRaw => Tables {
                 facts: "pagecounts_hourly",
-                projects: "pagecounts_project_hourly",
-                top: "pagecounts_top_hourly",
+                rollups: &["pagecounts_project_hourly", "pagecounts_top_hourly"],
+            },
+            Self::PageviewComplete(_) => Tables {
+                facts: "pageview_complete_hourly",
+                rollups: &[
+                    "pageview_complete_project_hourly",
+                    "pageview_complete_top_daily",
+                ],
+            },
+            Self::Mediacounts => Tables {
+                facts: "mediacounts_daily",
+                rollups: &["mediacounts_top_daily"],
             },
         }
     }
 
-    /// The folder of the index page that lists files named after `month`.
+    /// The kind of reader, where tables hold the rows of several by their column `agent`.
     #[must_use]
-    pub fn folder(self, month: DateTime) -> String {
-        format!("{}{}/", self.archive(), month.strftime("%Y/%Y-%m"))
+    pub fn agent(self) -> Option<&'static str> {
+        match self {
+            Self::PageviewComplete(agent) => Some(agent_name(agent)),
+            _ => None,
+        }
+    }
+
+    /// The time that a file covers.
+    #[must_use]
+    pub fn period(self) -> SignedDuration {
+        match self {
+            Self::Pageviews | Self::PagecountsRaw => HOUR,
+            Self::PageviewComplete(_) | Self::Mediacounts => DAY,
+        }
+    }
+
+    /// The first day that there are files of, which is the data set's own or, where a kind of reader was told apart
+    /// later, that day (`readme.html` of `other/pageview_complete`).
+    #[must_use]
+    pub fn first_day(self) -> Date {
+        match self {
+            Self::Pageviews | Self::PageviewComplete(Agent::Spider) => date(2015, 5, 1),
+            Self::PagecountsRaw => date(2007, 12, 9),
+            Self::PageviewComplete(Agent::User) => date(2011, 12, 1),
+            Self::PageviewComplete(Agent::Automated) => date(2020, 6, 1),
+            Self::Mediacounts => date(2015, 1, 1),
+        }
+    }
+
+    /// How its files are compressed.
+    #[must_use]
+    pub fn compression(self) -> Compression {
+        match self {
+            Self::Pageviews | Self::PagecountsRaw => Compression::Gzip,
+            Self::PageviewComplete(_) | Self::Mediacounts => Compression::Bzip2,
+        }
     }
 
     /// The folder of the whole archive.
@@ -70,80 +131,149 @@ impl Dataset {
         match self {
             Self::Pageviews => "other/pageviews/",
             Self::PagecountsRaw => "other/pagecounts-raw/",
+            Self::PageviewComplete(_) => "other/pageview_complete/",
+            Self::Mediacounts => "other/mediacounts/daily/",
         }
     }
 
-    /// The start of the hour that a file covers, or `None` for a name of something else.
-    ///
-    /// The name holds the **end** of the hour: `pageviews-20240803-060000.gz` covers 05:00 to
-    /// 06:00 (`oozie/pageview/hourly/coordinator.xml` in Wikimedia's analytics-refinery: "file
-    /// name must be the end of the aggregated hour"). Page counts carry stray seconds
-    /// (`pagecounts-20081105-000001.gz`), which are dropped.
-    #[must_use]
-    pub fn hour_of(self, file_name: &str) -> Option<Timestamp> {
-        let prefix = match self {
-            Self::Pageviews => "pageviews-",
-            Self::PagecountsRaw => "pagecounts-",
+    /// The folder of the index page that lists files named after a time of `month`: by year and month, or by year.
+    fn folder(self, month: DateTime) -> String {
+        let format = match self {
+            Self::Mediacounts => "%Y",
+            _ => "%Y/%Y-%m",
         };
-        let digits = file_name.strip_prefix(prefix)?.strip_suffix(".gz")?;
-        let (day, time) = digits.split_once('-')?;
-        if day.len() != 8 || time.len() != 6 {
-            return None;
+        format!("{}{}/", self.archive(), month.strftime(format))
+    }
+
+    /// How file names end that begin with a unit's name.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Pageviews | Self::PagecountsRaw => ".gz",
+            Self::PageviewComplete(_) => ".bz2",
+            Self::Mediacounts => ".tsv.bz2",
         }
-        let number = |text: &str| -> Option<i16> {
-            text.bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| text.parse().ok())?
-        };
-        let end = date(number(&day[..4])?, 1, 1)
-            .with()
-            .month(i8::try_from(number(&day[4..6])?).ok()?)
-            .day(i8::try_from(number(&day[6..])?).ok()?)
-            .build()
-            .ok()?
-            .at(
-                i8::try_from(number(&time[..2])?)
-                    .ok()
-                    .filter(|hour| *hour < 24)?,
-                0,
-                0,
-                0,
-            );
-        let end = end.to_zoned(TimeZone::UTC).ok()?.timestamp();
-        Some(end - HOUR)
     }
 
-    /// The name (without its ending) that the file of an hour usually has.
+    /// The unit's name in a file's name, and the start of what it covers; none for a name of something else.
     #[must_use]
-    pub fn usual_name(self, hour: Timestamp) -> String {
-        let prefix = match self {
-            Self::Pageviews => "pageviews",
-            Self::PagecountsRaw => "pagecounts",
-        };
-        format!("{prefix}-{}", utc(hour + HOUR).strftime("%Y%m%d-%H%M%S"))
+    pub fn unit_of(self, file_name: &str) -> Option<(&str, Timestamp)> {
+        let name = file_name.strip_suffix(self.ending())?;
+        Some((name, self.start_of(name)?))
     }
 
-    /// The folders whose files may cover hours of `[from, to)`.
+    /// The start of what a unit covers, or `None` for a name of something else.
     ///
-    /// Since names are ends, the last hour of a month lies in the next month's folder.
+    /// The names of hourly files hold the **end** of the hour: `pageviews-20240803-060000` covers 05:00 to 06:00
+    /// (`oozie/pageview/hourly/coordinator.xml` in Wikimedia's analytics-refinery: "file name must be the end of the
+    /// aggregated hour"). Page counts carry stray seconds (`pagecounts-20081105-000001`), which are dropped. Those of
+    /// daily files hold the day.
+    #[must_use]
+    pub fn start_of(self, unit: &str) -> Option<Timestamp> {
+        let start = match self {
+            Self::Pageviews => hour_ending(unit.strip_prefix("pageviews-")?)?,
+            Self::PagecountsRaw => hour_ending(unit.strip_prefix("pagecounts-")?)?,
+            Self::PageviewComplete(agent) => {
+                let (day, of) = unit.strip_prefix("pageviews-")?.split_once('-')?;
+                let day = (of == agent_name(agent)).then(|| day_of(day, 8))??;
+                day.at(0, 0, 0, 0)
+            }
+            Self::Mediacounts => {
+                let day = unit.strip_prefix("mediacounts.")?.strip_suffix(".v00")?;
+                day_of(day, 10)?.at(0, 0, 0, 0)
+            }
+        };
+        Some(start.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    }
+
+    /// The name that a unit that starts then usually has.
+    #[must_use]
+    pub fn usual_name(self, start: Timestamp) -> String {
+        let end = utc(start + HOUR).strftime("%Y%m%d-%H%M%S");
+        match self {
+            Self::Pageviews => format!("pageviews-{end}"),
+            Self::PagecountsRaw => format!("pagecounts-{end}"),
+            Self::PageviewComplete(agent) => {
+                let day = utc(start).strftime("%Y%m%d");
+                format!("pageviews-{day}-{}", agent_name(agent))
+            }
+            Self::Mediacounts => format!("mediacounts.{}.v00", utc(start).strftime("%Y-%m-%d")),
+        }
+    }
+
+    /// What the names of all units that start when this one does have in common: all of it but minutes and seconds,
+    /// which a file that was published again may have others of.
+    #[must_use]
+    pub fn stem(self, unit: &str) -> &str {
+        let minutes = match self {
+            Self::Pageviews | Self::PagecountsRaw => 4,
+            Self::PageviewComplete(_) | Self::Mediacounts => 0,
+        };
+        unit.get(..unit.len().saturating_sub(minutes))
+            .unwrap_or(unit)
+    }
+
+    /// The folders whose files may cover times of `[from, to)`.
+    ///
+    /// Where names are ends, the last hour of a month lies in the next month's folder.
     #[must_use]
     pub fn folders(self, from: Timestamp, to: Timestamp) -> Vec<String> {
         if from >= to {
             return Vec::new();
         }
-        let first = utc(from + HOUR).first_of_month();
-        let last = utc(to + HOUR - SignedDuration::from_nanos(1)).first_of_month();
-        let mut folders = Vec::new();
-        let mut month = first;
-        while month.date() <= last.date() {
-            folders.push(self.folder(month));
-            let Ok(next) = month.date().checked_add(jiff::Span::new().months(1)) else {
-                break;
-            };
-            month = next.at(0, 0, 0, 0);
-        }
+        let shift = match self {
+            Self::Pageviews | Self::PagecountsRaw => HOUR,
+            Self::PageviewComplete(_) | Self::Mediacounts => SignedDuration::ZERO,
+        };
+        let month = |moment: Timestamp| utc(moment + shift).date().first_of_month();
+        let last = month(to - SignedDuration::from_nanos(1));
+        let mut folders: Vec<_> = month(from)
+            .series(1.month())
+            .take_while(|month| *month <= last)
+            .map(|month| self.folder(month.at(0, 0, 0, 0)))
+            .collect();
+        // A year's folder comes once a month.
+        folders.dedup();
         folders
     }
+
+    /// The start of the first unit that begins at `moment` or later.
+    #[must_use]
+    pub fn ceil(self, moment: Timestamp) -> Timestamp {
+        let period = self.period().as_secs();
+        let seconds = moment.as_second();
+        let floor = Timestamp::from_second(seconds - seconds.rem_euclid(period)).unwrap_or(moment);
+        if floor == moment {
+            moment
+        } else {
+            floor + self.period()
+        }
+    }
+}
+
+/// As in file names, and in the column `agent`.
+fn agent_name(agent: Agent) -> &'static str {
+    match agent {
+        Agent::User => "user",
+        Agent::Spider => "spider",
+        Agent::Automated => "automated",
+    }
+}
+
+/// The start of the hour that ends at a name's `YYYYMMDD-HHMMSS`.
+fn hour_ending(digits: &str) -> Option<DateTime> {
+    let (day, time) = digits.split_once('-')?;
+    if time.len() != 6 || !time.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let hour = time[..2].parse().ok().filter(|hour| *hour < 24)?;
+    let end = day_of(day, 8)?.at(hour, 0, 0, 0);
+    end.checked_sub(HOUR).ok()
+}
+
+/// A day of 8 characters (`YYYYMMDD`) or 10 (`YYYY-MM-DD`).
+fn day_of(text: &str, length: usize) -> Option<Date> {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    (text.len() == length && digits == 8).then(|| text.parse().ok())?
 }
 
 /// A moment as UTC calendar fields.
@@ -156,63 +286,158 @@ pub fn utc(moment: Timestamp) -> DateTime {
 mod tests {
     use super::*;
 
+    const ALL: [Dataset; 6] = [
+        Dataset::Pageviews,
+        Dataset::PagecountsRaw,
+        Dataset::PageviewComplete(Agent::User),
+        Dataset::PageviewComplete(Agent::Spider),
+        Dataset::PageviewComplete(Agent::Automated),
+        Dataset::Mediacounts,
+    ];
+
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
     #[test]
-    fn a_file_is_named_after_the_end_of_its_hour() {
-        let hour = Dataset::Pageviews.hour_of("pageviews-20240803-060000.gz");
-        assert_eq!(hour, Some(at("2024-08-03T05:00:00Z")));
+    fn an_hourly_file_is_named_after_its_end_and_a_daily_one_after_its_day() {
+        for (dataset, file, unit, start) in [
+            (
+                Dataset::Pageviews,
+                "pageviews-20240803-060000.gz",
+                "pageviews-20240803-060000",
+                "2024-08-03T05:00:00Z",
+            ),
+            // Midnight belongs to the day, the month and the year before.
+            (
+                Dataset::Pageviews,
+                "pageviews-20250101-000000.gz",
+                "pageviews-20250101-000000",
+                "2024-12-31T23:00:00Z",
+            ),
+            // Stray seconds.
+            (
+                Dataset::PagecountsRaw,
+                "pagecounts-20081105-000001.gz",
+                "pagecounts-20081105-000001",
+                "2008-11-04T23:00:00Z",
+            ),
+            (
+                Dataset::PageviewComplete(Agent::Spider),
+                "pageviews-20240803-spider.bz2",
+                "pageviews-20240803-spider",
+                "2024-08-03T00:00:00Z",
+            ),
+            (
+                Dataset::Mediacounts,
+                "mediacounts.2024-08-03.v00.tsv.bz2",
+                "mediacounts.2024-08-03.v00",
+                "2024-08-03T00:00:00Z",
+            ),
+        ] {
+            assert_eq!(dataset.unit_of(file), Some((unit, at(start))), "{file}");
+        }
     }
 
     #[test]
-    fn midnight_belongs_to_the_day_the_month_and_the_year_before() {
-        let hour = Dataset::Pageviews.hour_of("pageviews-20250101-000000.gz");
-        assert_eq!(hour, Some(at("2024-12-31T23:00:00Z")));
+    fn usual_names_are_read_back_by_their_own_archive_only() {
+        let start = at("2024-07-31T00:00:00Z");
+        for dataset in ALL {
+            let name = dataset.usual_name(start);
+            let readers: Vec<_> = ALL
+                .iter()
+                .filter(|other| other.start_of(&name) == Some(start))
+                .collect();
+            assert_eq!(readers, [&dataset], "{name}");
+            assert!(name.starts_with(dataset.stem(&name)), "{name}");
+        }
     }
 
     #[test]
-    fn stray_seconds_are_dropped() {
-        let hour = Dataset::PagecountsRaw.hour_of("pagecounts-20081105-000001.gz");
-        assert_eq!(hour, Some(at("2008-11-04T23:00:00Z")));
-    }
-
-    #[test]
-    fn other_files_of_the_folder_are_not_units() {
+    fn other_files_of_the_folders_are_not_units() {
         for name in [
             "projectviews-20240803-060000",
             "pageviews-20240803-060000",
             "pageviews-20240803-250000.gz",
             "pageviews-20241303-050000.gz",
             "pageviews-2024083-0060000.gz",
-            "pagecounts-20240803-060000.gz",
-            "pageviews-20240803-user.bz2",
+            "pageviews-+0240803-060000.gz",
+            "projectcounts-20081105-000001",
+            "pageviews-202408-user.bz2",
+            "pageviews-20240803-robot.bz2",
+            "mediacounts.top1000.2024-08-03.v00.csv.zip",
+            "mediacounts.2024-08-03.v01.tsv.bz2",
+            "mediacounts.20240803.v00.tsv.bz2",
+            "readme.html",
             "md5sums.txt",
         ] {
-            assert_eq!(Dataset::Pageviews.hour_of(name), None, "{name}");
+            for dataset in ALL {
+                assert_eq!(dataset.unit_of(name), None, "{name}");
+            }
         }
     }
 
     #[test]
-    fn the_last_hour_of_a_month_is_sought_in_the_next_months_folder() {
-        let folders =
-            Dataset::Pageviews.folders(at("2024-12-31T23:00:00Z"), at("2025-01-01T00:00:00Z"));
-        assert_eq!(folders, ["other/pageviews/2025/2025-01/"]);
-        let folders =
-            Dataset::PagecountsRaw.folders(at("2007-12-31T22:00:00Z"), at("2008-02-01T00:00:00Z"));
+    fn folders_are_those_that_names_lead_to() {
+        let folders = |dataset: Dataset, from, to| dataset.folders(at(from), at(to));
         assert_eq!(
-            folders,
+            folders(
+                Dataset::Pageviews,
+                "2024-12-31T23:00:00Z",
+                "2025-01-01T00:00:00Z"
+            ),
+            ["other/pageviews/2025/2025-01/"]
+        );
+        assert_eq!(
+            folders(
+                Dataset::PagecountsRaw,
+                "2007-12-31T22:00:00Z",
+                "2008-02-01T00:00:00Z"
+            ),
             [
                 "other/pagecounts-raw/2007/2007-12/",
                 "other/pagecounts-raw/2008/2008-01/",
                 "other/pagecounts-raw/2008/2008-02/",
             ]
         );
-        assert!(
-            Dataset::Pageviews
-                .folders(at("2025-01-01T00:00:00Z"), at("2025-01-01T00:00:00Z"))
-                .is_empty()
+        assert_eq!(
+            folders(
+                Dataset::PageviewComplete(Agent::User),
+                "2024-12-31T00:00:00Z",
+                "2025-01-01T00:00:00Z"
+            ),
+            ["other/pageview_complete/2024/2024-12/"]
         );
+        assert_eq!(
+            folders(
+                Dataset::Mediacounts,
+                "2023-11-01T00:00:00Z",
+                "2024-03-01T00:00:00Z"
+            ),
+            [
+                "other/mediacounts/daily/2023/",
+                "other/mediacounts/daily/2024/"
+            ]
+        );
+        assert!(
+            folders(
+                Dataset::Pageviews,
+                "2025-01-01T00:00:00Z",
+                "2025-01-01T00:00:00Z"
+            )
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn the_first_unit_of_a_window_begins_in_it() {
+        let moment = at("2024-08-03T05:00:01Z");
+        assert_eq!(Dataset::Pageviews.ceil(moment), at("2024-08-03T06:00:00Z"));
+        assert_eq!(
+            Dataset::Mediacounts.ceil(moment),
+            at("2024-08-04T00:00:00Z")
+        );
+        let midnight = at("2024-08-03T00:00:00Z");
+        assert_eq!(Dataset::Mediacounts.ceil(midnight), midnight);
     }
 }

@@ -1,16 +1,22 @@
 //! From compressed bytes to blocks of whole lines.
 
-use std::io::{self, BufRead, Read};
+use std::{
+    io::{self, BufRead, Read},
+    num::NonZeroUsize,
+};
 
 use bytes::{Buf, Bytes};
 use flate2::bufread::MultiGzDecoder;
 use tokio::sync::mpsc::Receiver;
 
-use super::fetch::FetchError;
+use super::{bzip2::Bzip2Decoder, dataset::Compression, fetch::FetchError};
 
 /// How much text is handled at a time: it stays in the second-level cache from inflating to
 /// parsing.
 pub const BLOCK: usize = 256 << 10;
+
+/// The most threads that decode one file: what more would decode, one thread cannot parse.
+const THREADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(3);
 
 /// A download as something to read from, on a thread that may block.
 #[derive(Debug)]
@@ -70,10 +76,26 @@ pub enum Block<'a> {
     Overlong(&'a [u8]),
 }
 
-/// Gzip text (any number of members) in blocks of whole lines. The trailer's CRC is verified.
+/// What undoes the compression. Checksums are verified, and several members or streams are one text.
+#[derive(Debug)]
+enum Decoder<R> {
+    Gzip(Box<MultiGzDecoder<R>>),
+    Bzip2(Box<Bzip2Decoder<R>>),
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Bzip2(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+/// Compressed text in blocks of whole lines.
 #[derive(Debug)]
 pub struct Blocks<R> {
-    decoder: MultiGzDecoder<R>,
+    decoder: Decoder<R>,
     buffer: Vec<u8>,
     /// `buffer[start..end]` is text that was not handed out.
     start: usize,
@@ -84,9 +106,13 @@ pub struct Blocks<R> {
 
 impl<R: BufRead> Blocks<R> {
     /// Decodes what `reader` gives.
-    pub fn new(reader: R, block: usize) -> Self {
+    pub fn new(reader: R, compression: Compression, block: usize) -> Self {
+        let decoder = match compression {
+            Compression::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(reader))),
+            Compression::Bzip2 => Decoder::Bzip2(Box::new(Bzip2Decoder::new(reader, THREADS))),
+        };
         Self {
-            decoder: MultiGzDecoder::new(reader),
+            decoder,
             buffer: vec![0; block],
             start: 0,
             end: 0,
@@ -97,7 +123,10 @@ impl<R: BufRead> Blocks<R> {
 
     /// The reader beneath.
     pub fn reader(&mut self) -> &mut R {
-        self.decoder.get_mut()
+        match &mut self.decoder {
+            Decoder::Gzip(decoder) => decoder.get_mut(),
+            Decoder::Bzip2(decoder) => decoder.get_mut(),
+        }
     }
 
     /// The next block, or `None` at the end.
@@ -161,18 +190,18 @@ impl<R: BufRead> Blocks<R> {
 mod tests {
     use std::io::Write;
 
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::write::GzEncoder;
 
     use super::*;
 
     fn gzip(text: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(text).unwrap();
         encoder.finish().unwrap()
     }
 
     fn blocks(gz: &[u8], block: usize) -> io::Result<Vec<(bool, Vec<u8>)>> {
-        let mut blocks = Blocks::new(gz, block);
+        let mut blocks = Blocks::new(gz, Compression::Gzip, block);
         let mut all = Vec::new();
         while let Some(block) = blocks.next()? {
             all.push(match block {

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{Timestamp, tz::TimeZone};
 use regex::Regex;
 
 use super::{
-    dataset::{Dataset, HOUR},
+    dataset::Dataset,
     fetch::{Fetch, FetchError},
 };
 
@@ -18,7 +18,7 @@ pub struct Unit {
     pub dataset: Dataset,
     /// The file's name without its ending: `pageviews-20240803-060000`.
     pub name: String,
-    /// The start of the hour that it covers.
+    /// The start of the hour or day that it covers.
     pub ts: Timestamp,
     /// Where it is.
     pub url: String,
@@ -29,7 +29,7 @@ pub struct Unit {
 pub struct Listing {
     /// Published units, oldest first.
     pub units: Vec<Unit>,
-    /// Hours that should be published by now and are not, as the names of their files.
+    /// Units that should be published by now and are not.
     pub missing: Vec<Missing>,
 }
 
@@ -38,15 +38,15 @@ pub struct Listing {
 pub struct Missing {
     /// The name that it usually has.
     pub name: String,
-    /// The start of its hour.
+    /// The start of its hour or day.
     pub ts: Timestamp,
 }
 
-/// Lists the units whose hours start in `[from, to)`.
+/// Lists the units that start in `[from, to)`.
 ///
 /// # Errors
-/// When an index page cannot be had, or the host does not have the archive at all; a month that
-/// has no page has no units.
+/// When an index page cannot be had, or the host does not have the archive at all; a month or year
+/// that has no page has no units.
 pub async fn list(
     fetch: &Fetch,
     dataset: Dataset,
@@ -90,10 +90,11 @@ fn units_of(dataset: Dataset, folder_url: &str, page: &str) -> Vec<Unit> {
         .filter_map(|captures| captures.get(1))
         .filter_map(|file| {
             let file = file.as_str();
+            let (name, ts) = dataset.unit_of(file)?;
             Some(Unit {
                 dataset,
-                name: file.strip_suffix(".gz")?.to_owned(),
-                ts: dataset.hour_of(file)?,
+                name: name.to_owned(),
+                ts,
                 url: format!("{folder_url}{file}"),
             })
         })
@@ -108,31 +109,20 @@ fn missing(
     from: Timestamp,
     before: Timestamp,
 ) -> Vec<Missing> {
-    let mut hour = from;
+    let first = dataset.first_day().to_zoned(TimeZone::UTC);
+    let mut start = first.map_or(from, |first| from.max(first.timestamp()));
     let mut missing = Vec::new();
-    // An hour counts once it is over.
-    while hour + HOUR <= before {
-        if !units.contains_key(&hour) {
+    // A unit counts once its time is over.
+    while start + dataset.period() <= before {
+        if !units.contains_key(&start) {
             missing.push(Missing {
-                name: dataset.usual_name(hour),
-                ts: hour,
+                name: dataset.usual_name(start),
+                ts: start,
             });
         }
-        hour += HOUR;
+        start += dataset.period();
     }
     missing
-}
-
-/// The first full hour at or after `moment`.
-#[must_use]
-pub fn ceil_to_hour(moment: Timestamp) -> Timestamp {
-    let seconds = moment.as_second();
-    let floor = Timestamp::from_second(seconds - seconds.rem_euclid(3600)).unwrap_or(moment);
-    if floor == moment {
-        moment
-    } else {
-        floor + SignedDuration::from_hours(1)
-    }
 }
 
 #[cfg(test)]
@@ -176,5 +166,24 @@ mod tests {
         );
         assert_eq!(missing.len(), 1);
         assert_eq!(missing[0].name, "pageviews-20240803-060000");
+    }
+
+    #[test]
+    fn nothing_is_missing_from_before_an_archive_began() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let missing = missing(
+            Dataset::PageviewComplete(wikiingest_crds::Agent::Automated),
+            &BTreeMap::new(),
+            at("2020-05-30T00:00:00Z"),
+            at("2020-06-03T12:00:00Z"),
+        );
+        let names: Vec<_> = missing.iter().map(|unit| unit.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "pageviews-20200601-automated",
+                "pageviews-20200602-automated"
+            ]
+        );
     }
 }

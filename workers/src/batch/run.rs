@@ -1,7 +1,7 @@
 //! A run: which units of a window are due, and their loading.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use super::{
     dataset::Dataset,
     events::{Event, Observer},
     fetch::{Fetch, FetchError},
-    list::{Listing, Unit, ceil_to_hour, list},
+    list::{Listing, Unit, list},
     parse::Filter,
     unit::{Loader, Outcome, UnitError},
 };
@@ -30,9 +30,9 @@ use crate::{
 /// A run that could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A kind of source that is not a batch source, or not yet.
+    /// A kind of source that is not a batch source.
     #[error(
-        "source {name}: the batch worker cannot read this kind of source; it reads pageviews and pagecountsRaw"
+        "source {name}: the batch worker reads files, and this kind of source has none: the stream worker reads it"
     )]
     Kind {
         /// The source.
@@ -101,7 +101,7 @@ async fn try_run(
     let began = Instant::now();
     let now = Timestamp::now();
     let source = &config.source;
-    let (dataset, filter) = reading(config)?;
+    let (datasets, filter) = reading(config)?;
     let fetch = Fetch::new(
         source.base_url.as_deref(),
         &config.contact,
@@ -115,10 +115,11 @@ async fn try_run(
         });
     }
     let sinks = Sink::open_all(&config.sinks).await?;
-    let (from, to) = bounds(config, now);
-    let expected_before = now - signed(config.limits.missing_after.to_std());
-    let Listing { units, missing } = list(&fetch, dataset, (from, to), expected_before).await?;
-    let plan = plan(&fetch, dataset, &sinks, &units).await?;
+    let (from, to) = bounds(config, &datasets, now);
+    let expected_before = now - signed(config.limits.missing_after(&config.source));
+    let Listing { units, missing } =
+        list_all(&fetch, &datasets, (from, to), expected_before).await?;
+    let plan = plan(&fetch, &sinks, &units).await?;
     observer.on(&Event::Planned {
         due: plan.due.len(),
         held: plan.held,
@@ -145,7 +146,10 @@ async fn try_run(
             usize::from(config.limits.connections.max(1)),
         )
         .await;
-    for sink in &sinks {
+    for (sink, dataset) in sinks
+        .iter()
+        .flat_map(|sink| datasets.iter().map(move |set| (sink, *set)))
+    {
         // What is left over harms nobody, and the next run sweeps again.
         if let Err(error) = sink.sweep(dataset, &units).await {
             tracing::warn!(error = chain(&error), "Left-overs not removed");
@@ -168,6 +172,7 @@ async fn try_run(
         failed: tally.failed,
         rows: tally.rows,
         rejected: tally.rejected,
+        inconsistent: tally.inconsistent,
         bytes: tally.bytes,
         seconds: began.elapsed().as_secs_f64(),
         through,
@@ -186,35 +191,70 @@ fn through(source: &Source, units: &[Unit], failed: &[FailedUnit]) -> Option<Tim
     newest.checked_add(length).ok()
 }
 
-fn reading(config: &WorkerConfig) -> Result<(Dataset, Filter), RunError> {
+/// What a source reads: of complete page views, the files of each kind of reader.
+fn reading(config: &WorkerConfig) -> Result<(Vec<Dataset>, Filter), RunError> {
     let filter = |projects: &[String], min_views| Filter {
         projects: projects.to_vec(),
         min_views,
     };
-    match config.source.kind() {
-        Some(SourceKind::Pageviews(kind)) => {
-            Ok((Dataset::Pageviews, filter(&kind.projects, kind.min_views)))
-        }
-        Some(SourceKind::PagecountsRaw(kind)) => Ok((
-            Dataset::PagecountsRaw,
+    Ok(match config.source.kind() {
+        Some(SourceKind::Pageviews(kind)) => (
+            vec![Dataset::Pageviews],
             filter(&kind.projects, kind.min_views),
-        )),
-        _ => Err(RunError::Kind {
-            name: config.source.name.clone(),
-        }),
-    }
+        ),
+        Some(SourceKind::PagecountsRaw(kind)) => (
+            vec![Dataset::PagecountsRaw],
+            filter(&kind.projects, kind.min_views),
+        ),
+        Some(SourceKind::PageviewComplete(kind)) => (
+            kind.agents
+                .iter()
+                .map(|agent| Dataset::PageviewComplete(*agent))
+                .collect(),
+            filter(&kind.projects, kind.min_views),
+        ),
+        Some(SourceKind::Mediacounts(kind)) => (
+            vec![Dataset::Mediacounts],
+            filter(&["*".to_owned()], kind.min_transfers),
+        ),
+        Some(SourceKind::RecentChanges(_)) | None => {
+            return Err(RunError::Kind {
+                name: config.source.name.clone(),
+            });
+        }
+    })
 }
 
-/// The window in whole hours, within the time that there are files of.
-fn bounds(config: &WorkerConfig, now: Timestamp) -> (Timestamp, Timestamp) {
+/// Lists several archives, oldest first.
+async fn list_all(
+    fetch: &Fetch,
+    datasets: &[Dataset],
+    window: (Timestamp, Timestamp),
+    expected_before: Timestamp,
+) -> Result<Listing, FetchError> {
+    let mut all = Listing::default();
+    for dataset in datasets {
+        let listing = list(fetch, *dataset, window, expected_before).await?;
+        all.units.extend(listing.units);
+        all.missing.extend(listing.missing);
+    }
+    // Those of one archive come in order; of several, the units of a day stay together.
+    all.units.sort_by_key(|unit| unit.ts);
+    all.missing.sort_by_key(|missing| missing.ts);
+    Ok(all)
+}
+
+/// The window in whole units, within the time that there are files of.
+fn bounds(config: &WorkerConfig, datasets: &[Dataset], now: Timestamp) -> (Timestamp, Timestamp) {
     let (from, to) = match &config.window {
         Window::Range { from, to, .. } => (*from, *to),
         Window::Lookback { lookback } => (now - signed(lookback.to_std()), now),
     };
-    let first = config.source.kind().and_then(SourceKind::first_day);
+    let first = datasets.iter().map(|dataset| dataset.first_day()).min();
     let first = first.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
     let from = first.map_or(from, |first| from.max(first.timestamp()));
-    (ceil_to_hour(from), to.min(now))
+    let from = datasets.first().map_or(from, |dataset| dataset.ceil(from));
+    (from, to.min(now))
 }
 
 fn signed(duration: std::time::Duration) -> SignedDuration {
@@ -233,13 +273,17 @@ struct Plan<'a> {
 /// Asks the sinks what they hold, and the host whether that is still current.
 async fn plan<'a>(
     fetch: &Fetch,
-    dataset: Dataset,
     sinks: &'a [Sink],
     units: &'a [Unit],
 ) -> Result<Plan<'a>, RunError> {
+    let datasets: HashSet<Dataset> = units.iter().map(|unit| unit.dataset).collect();
     let mut holdings: Vec<(&Sink, HashMap<String, Held>)> = Vec::new();
     for sink in sinks {
-        holdings.push((sink, sink.held(dataset, units).await?));
+        let mut held = HashMap::new();
+        for dataset in &datasets {
+            held.extend(sink.held(*dataset, units).await?);
+        }
+        holdings.push((sink, held));
     }
     let mut plan = Plan {
         due: Vec::new(),
@@ -291,6 +335,7 @@ struct Tally {
     sink_failures: u32,
     rows: i64,
     rejected: i64,
+    inconsistent: i64,
     bytes: u64,
 }
 
@@ -328,6 +373,7 @@ impl Tally {
             Ok(Outcome::Loaded {
                 rows,
                 rejected,
+                inconsistent,
                 bytes,
             }) => {
                 observer.on(&Event::Loaded {
@@ -339,6 +385,14 @@ impl Tally {
                 self.sink_failures = 0;
                 self.rows += rows;
                 self.rejected += rejected;
+                if inconsistent > 0 {
+                    tracing::warn!(
+                        unit = unit.name,
+                        rows = inconsistent,
+                        "The parts of some rows do not add up to their published total; they are loaded as they are"
+                    );
+                }
+                self.inconsistent += inconsistent;
                 self.bytes += bytes;
                 false
             }

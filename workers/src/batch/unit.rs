@@ -7,12 +7,13 @@ use tokio::sync::mpsc;
 use wikiingest_crds::worker::Limits;
 
 use super::{
+    dataset::Dataset,
     decode::{BLOCK, Block, Blocks, Incoming},
     events::{Event, Observer},
     fetch::{Download, Fetch, FetchError, Mark},
     list::Unit,
-    parse::{Filter, Parser},
-    rollup::Rollup,
+    parse::{Filter, Parser, Rows, complete::DayRows, media::MediaRows, pages::PageRows},
+    rollup::{DayRollup, Rollup, TopFiles},
 };
 use crate::{
     failure::{Class, Classify},
@@ -32,7 +33,7 @@ pub enum UnitError {
     /// It could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// Its bytes are not a whole gzip file.
+    /// Its bytes are not a whole compressed file.
     #[error(
         "{name}: broken after line {lines}: {what}; the published file is cut short or damaged, and is tried again next time"
     )]
@@ -100,6 +101,8 @@ pub enum Outcome {
         rows: i64,
         /// Lines rejected.
         rejected: i64,
+        /// Rows whose parts do not add up to their published total.
+        inconsistent: i64,
         /// Bytes downloaded.
         bytes: u64,
     },
@@ -218,6 +221,7 @@ impl Loader {
         Ok(Outcome::Loaded {
             rows: summary.rows,
             rejected,
+            inconsistent: summary.inconsistent,
             bytes,
         })
     }
@@ -300,18 +304,38 @@ impl Reader {
         incoming: mpsc::Receiver<Result<Bytes, FetchError>>,
         outputs: &[mpsc::Sender<Arc<Batch>>],
     ) -> Result<Summary, UnitError> {
-        let name = || self.unit.name.clone();
-        let scratch = |error: ScratchError| UnitError::Scratch {
-            name: name(),
-            error,
-        };
-        let rollup = if self.rollups {
-            Some(Rollup::new().map_err(scratch)?)
-        } else {
-            None
-        };
-        let mut parser = Parser::new(self.unit.dataset, self.filter.clone(), rollup);
-        let mut blocks = Blocks::new(Incoming::new(incoming), BLOCK);
+        let scratch = |error| self.scratch(error);
+        let (dataset, ts) = (self.unit.dataset, self.unit.ts);
+        let filter = self.filter.clone();
+        match dataset {
+            Dataset::Pageviews | Dataset::PagecountsRaw => {
+                let rollup = self.rollups.then(|| Rollup::new(dataset, ts));
+                let rollup = rollup.transpose().map_err(scratch)?;
+                self.pass(incoming, outputs, PageRows::new(dataset, filter, rollup))
+            }
+            Dataset::PageviewComplete(_) => {
+                let rollup = self.rollups.then(|| DayRollup::new(dataset, ts));
+                let rollup = rollup.transpose().map_err(scratch)?;
+                let rows = DayRows::new(dataset, ts, filter, rollup);
+                self.pass(incoming, outputs, rows)
+            }
+            Dataset::Mediacounts => {
+                let top = self.rollups.then(|| TopFiles::new(ts));
+                self.pass(incoming, outputs, MediaRows::new(ts, filter, top))
+            }
+        }
+    }
+
+    fn pass(
+        &self,
+        incoming: mpsc::Receiver<Result<Bytes, FetchError>>,
+        outputs: &[mpsc::Sender<Arc<Batch>>],
+        rows: impl Rows,
+    ) -> Result<Summary, UnitError> {
+        let scratch = |error| self.scratch(error);
+        let mut parser = Parser::new(rows);
+        let compression = self.unit.dataset.compression();
+        let mut blocks = Blocks::new(Incoming::new(incoming), compression, BLOCK);
         let mut gone = BTreeSet::new();
         loop {
             let batch = match blocks.next() {
@@ -325,14 +349,14 @@ impl Reader {
                     return Err(match blocks.reader().failed.take() {
                         Some(failed) => failed.into(),
                         None => UnitError::Broken {
-                            name: name(),
-                            lines: parser.lines,
+                            name: self.unit.name.clone(),
+                            lines: parser.tally.lines,
                             what: error.to_string(),
                         },
                     });
                 }
             };
-            self.check(&parser.rejects, parser.lines, false)?;
+            self.check(&parser.rejects, parser.tally.lines, false)?;
             let batch = Arc::new(batch);
             for (index, output) in outputs.iter().enumerate() {
                 if !gone.contains(&index) && output.blocking_send(Arc::clone(&batch)).is_err() {
@@ -344,20 +368,23 @@ impl Reader {
                 return Ok(Summary::default());
             }
         }
-        self.check(&parser.rejects, parser.lines, true)?;
-        let (rows, filtered) = (parser.rows, parser.filtered);
-        let (rollup, rejects) = parser.into_rollup();
-        let rollups = rollup
-            .map(Rollup::finish)
-            .transpose()
-            .map_err(scratch)?
-            .unwrap_or_default();
+        self.check(&parser.rejects, parser.tally.lines, true)?;
+        let tally = parser.tally;
+        let (rollups, rejects) = parser.finish().map_err(scratch)?;
         Ok(Summary {
-            rows,
-            filtered,
+            rows: tally.rows,
+            filtered: tally.filtered,
+            inconsistent: tally.inconsistent,
             rejects,
             rollups,
         })
+    }
+
+    fn scratch(&self, error: ScratchError) -> UnitError {
+        UnitError::Scratch {
+            name: self.unit.name.clone(),
+            error,
+        }
     }
 
     /// The share can be told at the end only, their number at any time.

@@ -75,9 +75,6 @@ pub(super) async fn run(
         console.say("Nothing is loaded: spec.suspend is true. Set it to false to load.");
         return Ok(ExitCode::Done);
     }
-    if let Some(left_out) = plan::left_out(&spec) {
-        console.note(&left_out);
-    }
     let mut plan = Plan::new(&spec);
     if once {
         leave_streams(console, &mut plan)?;

@@ -1,4 +1,4 @@
-//! Which of a resource's sources and sinks this program can use.
+//! What there is to do with a resource's sources and sinks.
 
 use wikiingest_crds::{Sink, Source, SourceKind, WikiIngestSpec};
 
@@ -14,7 +14,7 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// All that this version can do of a resource.
+    /// All of a resource.
     pub(super) fn new(spec: &'a WikiIngestSpec) -> Self {
         let sources = |wanted: fn(&Source) -> bool| {
             let sources = spec.sources.iter().filter(move |source| wanted(source));
@@ -46,22 +46,8 @@ pub(super) fn named<'a>(sources: impl IntoIterator<Item = &'a Source>) -> String
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The other sources, in words; none when there are none.
-pub(super) fn left_out(spec: &WikiIngestSpec) -> Option<String> {
-    let is_other = |source: &&Source| !has_files(source) && !is_stream(source);
-    let others = named(spec.sources.iter().filter(is_other));
-    (!others.is_empty()).then(|| {
-        format!(
-            "Left out: {others}. This version loads pageviews, pagecountsRaw and recentChanges."
-        )
-    })
-}
-
 fn has_files(source: &Source) -> bool {
-    matches!(
-        source.kind(),
-        Some(SourceKind::Pageviews(_) | SourceKind::PagecountsRaw(_))
-    )
+    source.kind().is_some_and(|kind| !kind.is_stream())
 }
 
 fn is_stream(source: &Source) -> bool {
@@ -92,19 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_loaded_is_and_the_rest_is_named() {
+    fn files_and_streams_are_told_apart() {
         let spec = spec();
         let plan = Plan::new(&spec);
         assert_eq!(
             named(plan.files.iter().copied()),
-            "views (pageviews), archive (pagecountsRaw)"
+            "views (pageviews), images (mediacounts), archive (pagecountsRaw)"
         );
         assert_eq!(named(plan.streams.iter().copied()), "edits (recentChanges)");
-        assert!(
-            left_out(&spec)
-                .unwrap()
-                .starts_with("Left out: images (mediacounts). ")
-        );
     }
 
     #[test]
@@ -115,8 +96,8 @@ mod tests {
             sinks.map(|sink| sink.name.clone()).collect()
         };
         let mut plan = Plan::new(&spec);
-        assert_eq!(names(&plan), ["warehouse", "lake", "changes"]);
+        assert_eq!(names(&plan), ["warehouse", "lake", "changes", "media"]);
         plan.streams.clear();
-        assert_eq!(names(&plan), ["warehouse", "lake"]);
+        assert_eq!(names(&plan), ["warehouse", "lake", "media"]);
     }
 }

@@ -35,11 +35,18 @@ fn counts(report: &Report) -> String {
     } else {
         counts.join(", ")
     };
+    let odd = match report.inconsistent {
+        0 => String::new(),
+        rows => format!(
+            " ({} do not add up to their totals)",
+            HumanCount(rows.unsigned_abs())
+        ),
+    };
     let read = if report.loaded == 0 {
         String::new()
     } else {
         format!(
-            "; {} rows, {} lines rejected, {} read",
+            "; {} rows{odd}, {} lines rejected, {} read",
             HumanCount(report.rows.unsigned_abs()),
             HumanCount(report.rejected.unsigned_abs()),
             HumanBytes(report.bytes),
@@ -82,6 +89,17 @@ mod tests {
         assert_eq!(
             of("views", &report()),
             "views:\n  files: 1 loaded, 2 loaded already; 12,345 rows, 6 lines rejected, 2.00 KiB read, in 1.2 s"
+        );
+    }
+
+    #[test]
+    fn rows_that_do_not_add_up_are_told() {
+        let mut report = report();
+        report.inconsistent = 3;
+        let told = of("views", &report);
+        assert!(
+            told.contains("12,345 rows (3 do not add up to their totals), 6"),
+            "{told}"
         );
     }
 

@@ -10,7 +10,6 @@ use wikiingest_crds::{
 
 use super::{
     console::Console,
-    plan,
     resource::{self, Document, ReadError},
 };
 
@@ -20,11 +19,6 @@ pub(super) fn run(console: &Console, file: &Path, target: Target) -> Result<Exit
     match validate::accept(&document.value, target) {
         Ok(resource) => {
             console.say(&valid(&document.file, &resource));
-            if let Some(left_out) =
-                plan::left_out(&resource.spec).filter(|_| target == Target::Local)
-            {
-                console.say(&left_out);
-            }
             Ok(ExitCode::Done)
         }
         Err(problems) => {

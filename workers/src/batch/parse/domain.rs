@@ -64,6 +64,36 @@ pub fn describe(code: &str, dataset: Dataset) -> Option<Domain> {
     Some(domain(code, project, access))
 }
 
+/// Families of wikis, as paths of media files have them.
+const FAMILIES: &[&str] = &[
+    "wikipedia",
+    "wikibooks",
+    "wiktionary",
+    "wikinews",
+    "wikiquote",
+    "wikisource",
+    "wikiversity",
+    "wikivoyage",
+    "wikimedia",
+];
+
+/// Whether it is a family of wikis.
+pub(super) fn is_family(name: &str) -> bool {
+    FAMILIES.contains(&name)
+}
+
+/// The project of a wiki in a path of media files. What has no language of its own counts there as a Wikipedia:
+/// `/wikipedia/commons/…`.
+pub(super) fn project(wiki: &str, family: &str) -> String {
+    match wiki {
+        "mediawiki" | "wikidata" | "wikifunctions" => wiki.to_owned(),
+        _ if family == "wikipedia" && is_wikimedia(wiki, Dataset::Pageviews) => {
+            format!("{wiki}.wikimedia")
+        }
+        _ => format!("{wiki}.{family}"),
+    }
+}
+
 /// Splits the access from a code without its family.
 fn with_access<'a>(code: &'a str, family: &'static str) -> (&'a str, Access, &'static str) {
     match code.rsplit_once('.') {

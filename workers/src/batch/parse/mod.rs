@@ -1,30 +1,31 @@
 //! From lines to rows.
 //!
-//! A line of an hourly dump is `domain title views bytes`, separated by single spaces
-//! (`hql/pageview/hourly/transform_pageview_to_legacy_format.hql` in Wikimedia's
-//! analytics-refinery). [`line`](mod@line) splits one, [`domain`] says what a domain code stands for, and
-//! [`Parser`] gathers rows into batches, rejects and roll-ups.
+//! [`Parser`] goes through the lines and keeps those that are none; what a line means is up to a [`Rows`]: [`pages`]
+//! reads the hourly dumps, [`complete`] the daily page views and [`media`] the media counts. [`domain`] says what a
+//! domain code stands for, [`quotes`] and [`percent`] undo what was done to titles.
 
+pub mod complete;
 pub mod domain;
+pub mod fields;
 pub mod line;
+pub mod media;
+pub mod pages;
+pub mod percent;
+pub mod quotes;
 
-use std::{collections::HashMap, sync::Arc};
-
-use arrow::array::StringBuilder;
-
-use self::line::Line;
-use super::{dataset::Dataset, rollup::Rollup};
 use crate::{
-    rows::{Batch, Domain, REJECT_BYTES, Reject, Run},
+    rows::{Batch, REJECT_BYTES, Reject},
     scratch::ScratchError,
 };
+
+use super::rollup::Rollups;
 
 /// Which rows are wanted.
 #[derive(Debug, Clone)]
 pub struct Filter {
     /// Names of projects; `*` is all of them.
     pub projects: Vec<String>,
-    /// Rows with fewer views are left out of the facts; roll-ups count them.
+    /// Rows with fewer views, or transfers, are left out of the facts; roll-ups count them.
     pub min_views: i64,
 }
 
@@ -36,62 +37,83 @@ impl Filter {
     }
 }
 
-/// A domain code met in this file.
-struct Known {
-    /// `None`: its rows are not wanted.
-    domain: Option<Arc<Domain>>,
-    /// Its number in the roll-up.
-    id: usize,
-}
-
-/// Reads one file's lines.
-pub struct Parser {
-    dataset: Dataset,
-    filter: Filter,
-    known: HashMap<String, Known>,
-    /// The domain of the line before: dumps are sorted, so most lines share it.
-    last: Option<(String, Option<Arc<Domain>>, usize)>,
-    rollup: Option<Rollup>,
-    runs: Vec<Run>,
-    titles: StringBuilder,
-    views: Vec<i64>,
+/// What was counted on the way.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
     /// Lines seen.
     pub lines: i64,
     /// Rows handed out.
     pub rows: i64,
-    /// Rows left out by the filter.
+    /// Lines left out by the filter.
     pub filtered: i64,
-    /// What could not be read.
-    pub rejects: Vec<Reject>,
-    unquoted: String,
+    /// Lines whose parts do not add up to their published total.
+    pub inconsistent: i64,
 }
 
-impl std::fmt::Debug for Parser {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parser")
-            .field("lines", &self.lines)
-            .finish_non_exhaustive()
+/// Why a line gave no row.
+#[derive(Debug)]
+pub enum NoRow {
+    /// It is not one; which field is wrong and how.
+    Bad(String),
+    /// A roll-up's temporary file failed.
+    Scratch(ScratchError),
+}
+
+impl<E: std::error::Error> From<E> for NoRow {
+    fn from(error: E) -> Self {
+        Self::Bad(error.to_string())
     }
 }
 
-impl Parser {
-    /// A parser of one file of `dataset`; `rollup` takes what is derived from its rows.
+/// Makes rows of one format's lines.
+pub trait Rows {
+    /// Reads a line, without its line feed.
+    ///
+    /// # Errors
+    /// When it is not one of this format's.
+    fn line(&mut self, line: &str, tally: &mut Tally) -> Result<(), NoRow>;
+
+    /// Reads a line that is not UTF-8.
+    ///
+    /// # Errors
+    /// As [`Rows::line`]; most formats have no such lines.
+    fn raw(&mut self, line: &[u8], _: &mut Tally) -> Result<(), NoRow> {
+        Err(NoRow::Bad(not_utf8(line)))
+    }
+
+    /// The rows since the last time.
+    fn take(&mut self) -> Batch;
+
+    /// What was derived on the way.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    fn finish(self) -> Result<Rollups, ScratchError>;
+}
+
+fn not_utf8(line: &[u8]) -> String {
+    let valid = std::str::from_utf8(line).map_or_else(|error| error.valid_up_to(), str::len);
+    format!("not UTF-8 from byte {} on", valid + 1)
+}
+
+/// Reads one file's lines.
+#[derive(Debug)]
+pub struct Parser<R> {
+    rows: R,
+    /// What was counted so far.
+    pub tally: Tally,
+    /// What could not be read.
+    pub rejects: Vec<Reject>,
+}
+
+impl<R: Rows> Parser<R> {
+    /// A parser of one file.
     #[must_use]
-    pub fn new(dataset: Dataset, filter: Filter, rollup: Option<Rollup>) -> Self {
+    pub fn new(rows: R) -> Self {
         Self {
-            dataset,
-            filter,
-            known: HashMap::new(),
-            last: None,
-            rollup,
-            runs: Vec::new(),
-            titles: StringBuilder::new(),
-            views: Vec::new(),
-            lines: 0,
-            rows: 0,
-            filtered: 0,
+            rows,
+            tally: Tally::default(),
             rejects: Vec::new(),
-            unquoted: String::new(),
         }
     }
 
@@ -106,7 +128,7 @@ impl Parser {
         } else {
             self.line_by_line(block)?;
         }
-        Ok(self.take())
+        Ok(self.rows.take())
     }
 
     fn text(&mut self, text: &str) -> Result<(), ScratchError> {
@@ -125,210 +147,58 @@ impl Parser {
     fn line_by_line(&mut self, block: &[u8]) -> Result<(), ScratchError> {
         let block = block.strip_suffix(b"\n").unwrap_or(block);
         for line in block.split(|byte| *byte == b'\n') {
-            match std::str::from_utf8(line) {
-                Ok(line) => self.line(line)?,
-                Err(error) => {
-                    let at = error.valid_up_to() + 1;
-                    self.reject(line, format!("not UTF-8 from byte {at} on"));
-                }
+            if let Ok(line) = std::str::from_utf8(line) {
+                self.line(line)?;
+            } else {
+                self.tally.lines += 1;
+                let row = self.rows.raw(line, &mut self.tally);
+                self.note(line, row)?;
             }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn line(&mut self, line: &str) -> Result<(), ScratchError> {
+        self.tally.lines += 1;
+        let row = self.rows.line(line, &mut self.tally);
+        match row {
+            Ok(()) => Ok(()),
+            row => self.note(line.as_bytes(), row),
+        }
+    }
+
+    fn note(&mut self, line: &[u8], row: Result<(), NoRow>) -> Result<(), ScratchError> {
+        match row {
+            Ok(()) => {}
+            Err(NoRow::Bad(reason)) => self.reject(line, reason),
+            Err(NoRow::Scratch(error)) => return Err(error),
         }
         Ok(())
     }
 
     /// Notes a line that is too long to be one.
     pub fn overlong(&mut self, start: &[u8]) {
+        self.tally.lines += 1;
         self.reject(
             start,
             format!("the line is longer than {} bytes", start.len()),
         );
     }
 
-    /// What was derived on the way.
-    #[must_use]
-    pub fn into_rollup(self) -> (Option<Rollup>, Vec<Reject>) {
-        (self.rollup, self.rejects)
-    }
-
-    fn line(&mut self, text: &str) -> Result<(), ScratchError> {
-        let line = match line::split(text) {
-            Ok(line) => line,
-            Err(bad) => {
-                self.reject(text.as_bytes(), bad.to_string());
-                return Ok(());
-            }
-        };
-        self.lines += 1;
-        self.row(&line)
-    }
-
-    fn row(&mut self, line: &Line<'_>) -> Result<(), ScratchError> {
-        let same = self
-            .last
-            .as_ref()
-            .is_some_and(|(code, ..)| code == line.domain);
-        if !same {
-            self.enter(line.domain);
-        }
-        let Some((_, Some(domain), id)) = &self.last else {
-            self.filtered += 1;
-            return Ok(());
-        };
-        let title = match line.quoted_title() {
-            None => line.title,
-            Some(quoted) => {
-                line::unescape(quoted, &mut self.unquoted);
-                self.unquoted.as_str()
-            }
-        };
-        if let Some(rollup) = &mut self.rollup {
-            rollup.add(*id, domain, title, line.views)?;
-        }
-        if line.views < self.filter.min_views {
-            self.filtered += 1;
-            return Ok(());
-        }
-        match self.runs.last_mut() {
-            Some(run) if Arc::ptr_eq(&run.domain, domain) => run.rows += 1,
-            _ => self.runs.push(Run {
-                domain: Arc::clone(domain),
-                rows: 1,
-            }),
-        }
-        self.titles.append_value(title);
-        self.views.push(line.views);
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// Makes `code` the domain of the lines that follow.
-    fn enter(&mut self, code: &str) {
-        let next = self.known.len();
-        let known = self.known.entry(code.to_owned()).or_insert_with(|| {
-            let domain = domain::describe(code, self.dataset)
-                .filter(|domain| self.filter.wants(&domain.project));
-            Known {
-                domain: domain.map(Arc::new),
-                id: next,
-            }
-        });
-        self.last = Some((code.to_owned(), known.domain.clone(), known.id));
-    }
-
     fn reject(&mut self, line: &[u8], reason: String) {
-        self.lines += 1;
         self.rejects.push(Reject {
-            line_no: self.lines,
+            line_no: self.tally.lines,
             line: line[..line.len().min(REJECT_BYTES)].to_vec(),
             reason,
         });
     }
 
-    /// The rows gathered, leaving room for as many again: blocks are alike, and growing by
-    /// doubling costs more than filling.
-    fn take(&mut self) -> Batch {
-        let (rows, bytes) = (self.views.len(), self.titles.values_slice().len());
-        let more = |length: usize| length + length / 8;
-        let mut titles = std::mem::replace(
-            &mut self.titles,
-            StringBuilder::with_capacity(more(rows), more(bytes)),
-        );
-        let views = std::mem::replace(&mut self.views, Vec::with_capacity(more(rows)));
-        Batch {
-            runs: std::mem::take(&mut self.runs),
-            titles: titles.finish(),
-            views: views.into(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rows::Access;
-
-    fn parser(projects: &[&str], min_views: i64) -> Parser {
-        let projects = projects.iter().map(ToString::to_string).collect();
-        Parser::new(
-            Dataset::Pageviews,
-            Filter {
-                projects,
-                min_views,
-            },
-            None,
-        )
-    }
-
-    fn rows(batch: &Batch) -> Vec<(String, String, Access, i64)> {
-        batch
-            .iter()
-            .map(|(domain, title, views)| {
-                (
-                    domain.project.clone(),
-                    title.to_owned(),
-                    domain.access,
-                    views,
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn rows_keep_their_order_their_domain_and_their_views() {
-        let mut parser = parser(&["*"], 0);
-        let batch = parser.block(b"en.m World_record 330 0\nen.m Zebra 2 0\nja.m \xe8\x8f\x85\xe8\xb0\xb7\xe9\xa4\xa8 1 0\n").unwrap();
-        let expected = [
-            ("en.wikipedia", "World_record", Access::Mobile, 330),
-            ("en.wikipedia", "Zebra", Access::Mobile, 2),
-            ("ja.wikipedia", "菅谷館", Access::Mobile, 1),
-        ];
-        let expected: Vec<_> = expected
-            .map(|(project, title, access, views)| {
-                (project.to_owned(), title.to_owned(), access, views)
-            })
-            .into();
-        assert_eq!(rows(&batch), expected);
-        assert_eq!(batch.runs.len(), 2);
-    }
-
-    #[test]
-    fn a_bad_line_is_kept_with_its_number_and_costs_no_other() {
-        let mut parser = parser(&["*"], 0);
-        let batch = parser
-            .block(b"en A 1 0\nen B one 0\nen \xff 1 0\nen C 3 0\n")
-            .unwrap();
-        assert_eq!(batch.views, [1, 3]);
-        let rejects: Vec<_> = parser
-            .rejects
-            .iter()
-            .map(|r| (r.line_no, r.line.as_slice()))
-            .collect();
-        assert_eq!(
-            rejects,
-            [
-                (2, b"en B one 0".as_slice()),
-                (3, b"en \xff 1 0".as_slice())
-            ]
-        );
-        assert!(
-            parser.rejects[0].reason.contains("views"),
-            "{}",
-            parser.rejects[0].reason
-        );
-        assert!(
-            parser.rejects[1].reason.contains("UTF-8"),
-            "{}",
-            parser.rejects[1].reason
-        );
-    }
-
-    #[test]
-    fn filters_leave_out_projects_and_rare_pages() {
-        let mut parser = parser(&["en.wikipedia", "de.wikivoyage"], 2);
-        let batch = parser
-            .block(b"de A 9 0\nde.voy B 9 0\nen C 1 0\nen D 2 0\n")
-            .unwrap();
-        assert_eq!(batch.views, [9, 2]);
-        assert_eq!(parser.filtered, 2);
+    /// What was derived on the way, and what could not be read.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    pub fn finish(self) -> Result<(Rollups, Vec<Reject>), ScratchError> {
+        Ok((self.rows.finish()?, self.rejects))
     }
 }

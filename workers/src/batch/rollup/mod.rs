@@ -1,28 +1,55 @@
-//! What is derived from a unit's rows while they pass: views per project, and the most read
-//! pages.
+//! What is derived from a unit's rows while they pass: views per project, and the most read pages or
+//! transferred files. Databases keep it beside the facts.
 
+mod files;
+mod head;
+mod hours;
 mod projects;
 mod top;
 
-pub use self::top::{TOP_PAGES, TopPages};
-use self::{projects::Projects, top::Top};
+use futures::{Stream, StreamExt as _, stream};
+use jiff::Timestamp;
+
+pub use self::top::TOP_PAGES;
+pub(crate) use self::{files::TopFiles, hours::Day};
+use self::{
+    head::Head,
+    hours::Hours,
+    projects::Projects,
+    top::{Top, TopPages},
+};
+use super::dataset::Dataset;
 use crate::{
-    rows::{Domain, ProjectHour},
+    rows::{Domain, Table},
     scratch::ScratchError,
 };
 
-/// What is derived from a unit's rows while they pass.
+/// What is derived from a unit's rows, as rows of tables. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Rollups {
-    /// One row a project and access method, ordered by them.
-    pub projects: Vec<ProjectHour>,
-    /// The most read pages of each project.
-    pub top: TopPages,
+    sums: Option<Table>,
+    top: Option<(Head, TopPages)>,
 }
 
-/// Gathers the roll-ups of one unit, in bounded memory.
+impl Rollups {
+    /// All rows, of some projects at a time.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be read.
+    pub fn tables(&self) -> impl Stream<Item = Result<Table, ScratchError>> + use<> {
+        let sums = stream::iter(self.sums.clone().map(Ok));
+        let top = stream::iter(self.top.clone()).flat_map(|(head, top)| {
+            let groups = top.groups();
+            groups.map(move |pages| Ok(head.top(&pages?)))
+        });
+        sums.chain(top)
+    }
+}
+
+/// Gathers the roll-ups of a unit of an hourly dump, in bounded memory.
 #[derive(Debug)]
 pub struct Rollup {
+    head: Head,
     projects: Projects,
     top: Top,
 }
@@ -32,8 +59,9 @@ impl Rollup {
     ///
     /// # Errors
     /// When there is no place for temporary files.
-    pub fn new() -> Result<Self, ScratchError> {
+    pub fn new(dataset: Dataset, ts: Timestamp) -> Result<Self, ScratchError> {
         Ok(Self {
+            head: Head { dataset, ts },
             projects: Projects::default(),
             top: Top::new()?,
         })
@@ -61,8 +89,48 @@ impl Rollup {
     pub fn finish(self) -> Result<Rollups, ScratchError> {
         let top = self.top.finish(self.projects.names())?;
         Ok(Rollups {
-            projects: self.projects.finish(),
-            top,
+            sums: Some(self.head.projects(&self.projects.finish())),
+            top: Some((self.head, top)),
+        })
+    }
+}
+
+/// Gathers the roll-ups of a day of complete page views.
+#[derive(Debug)]
+pub(crate) struct DayRollup {
+    head: Head,
+    hours: Hours,
+    top: Top,
+}
+
+impl DayRollup {
+    /// As [`Rollup::new`].
+    pub(crate) fn new(dataset: Dataset, ts: Timestamp) -> Result<Self, ScratchError> {
+        Ok(Self {
+            head: Head { dataset, ts },
+            hours: Hours::default(),
+            top: Top::new()?,
+        })
+    }
+
+    /// Counts a page: its views in each hour of the day.
+    pub(crate) fn add(
+        &mut self,
+        project: &str,
+        access: &'static str,
+        title: &str,
+        day: &Day,
+    ) -> Result<(), ScratchError> {
+        let project = self.hours.add(project, access, day);
+        Ok(self.top.add(project, title, day.iter().sum())?)
+    }
+
+    /// As [`Rollup::finish`].
+    pub(crate) fn finish(self) -> Result<Rollups, ScratchError> {
+        let top = self.top.finish(self.hours.names())?;
+        Ok(Rollups {
+            sums: Some(self.head.hours(&self.hours.finish())),
+            top: Some((self.head, top)),
         })
     }
 }

@@ -2,7 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::rows::{Access, Domain, ProjectHour};
+use crate::rows::{Access, Domain};
+
+/// Views of one project and access in the hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ProjectSum {
+    /// As in [`Domain::project`].
+    pub(super) project: String,
+    /// As in [`Domain::access`].
+    pub(super) access: Access,
+    /// The sum of views.
+    pub(super) views: i64,
+    /// The number of rows, which is the number of pages seen.
+    pub(super) pages: i64,
+}
 
 #[derive(Debug)]
 struct Slot {
@@ -55,7 +68,7 @@ impl Projects {
     }
 
     /// One row a project and access; several codes may share one.
-    pub(super) fn finish(self) -> Vec<ProjectHour> {
+    pub(super) fn finish(self) -> Vec<ProjectSum> {
         let mut sums: BTreeMap<(&str, Access), (i64, i64)> = BTreeMap::new();
         for slot in self.slots.iter().flatten() {
             let name = self.names[slot.project as usize].as_str();
@@ -64,7 +77,7 @@ impl Projects {
             sum.1 += slot.pages;
         }
         sums.into_iter()
-            .map(|((project, access), (views, pages))| ProjectHour {
+            .map(|((project, access), (views, pages))| ProjectSum {
                 project: project.to_owned(),
                 access,
                 views,

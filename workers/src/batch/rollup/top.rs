@@ -19,10 +19,20 @@ use std::{
 
 use futures::{Stream, StreamExt};
 
-use crate::{
-    rows::TopPage,
-    scratch::{self, ScratchError},
-};
+use crate::scratch::{self, ScratchError};
+
+/// A place in a project's list of the most read pages of a unit, all access methods together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TopPage {
+    /// The project's name; shared, since there are a hundred of each.
+    pub(super) project: Arc<str>,
+    /// 1 for the most read; equal views rank by title, in byte order.
+    pub(super) rank_no: i64,
+    /// The page.
+    pub(super) title: String,
+    /// Its views, summed over access methods.
+    pub(super) views: i64,
+}
 
 /// How many pages of a project are kept.
 pub const TOP_PAGES: usize = 100;
@@ -96,14 +106,14 @@ impl Top {
 
 /// The first [`TOP_PAGES`] of each project, which are found as they are asked for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct TopPages(Arc<Partitions>);
+pub(super) struct TopPages(Arc<Partitions>);
 
 impl TopPages {
     /// The lists, of some projects at a time, ordered by project and rank.
     ///
     /// # Errors
     /// When a temporary file cannot be read.
-    pub fn groups(&self) -> impl Stream<Item = Result<Vec<TopPage>, ScratchError>> + use<> {
+    pub(super) fn groups(&self) -> impl Stream<Item = Result<Vec<TopPage>, ScratchError>> + use<> {
         let starts = (0..self.0.names.len()).step_by(GROUP);
         let partitions = Arc::clone(&self.0);
         futures::stream::iter(starts).then(move |start| {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::SignedDuration;
 use wikimedia_replay::MemoryFile;
 
-use crate::batch::dataset::{Dataset, HOUR};
+use crate::batch::dataset::Dataset;
 
 /// How long after the end of its hour a file is published.
 const DELAY: SignedDuration = SignedDuration::from_mins(45);
@@ -56,8 +56,8 @@ pub(super) fn files() -> BTreeMap<String, MemoryFile> {
 /// A time of the file's own, since a file with another date counts as published anew.
 fn published(dataset: Dataset, path: &str) -> SystemTime {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let hour = dataset.hour_of(name).unwrap_or_default();
-    SystemTime::from(hour + HOUR + DELAY)
+    let start = dataset.unit_of(name).map(|(_, start)| start);
+    SystemTime::from(start.unwrap_or_default() + dataset.period() + DELAY)
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, BinaryArray, Int64Array, StringArray},
-    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit},
+    array::{ArrayRef, BinaryArray, BooleanArray, Int64Array, StringArray},
+    datatypes::{DataType, Field, FieldRef, Schema, SchemaRef},
     record_batch::RecordBatch,
 };
 use parquet::{
@@ -40,8 +40,8 @@ use super::{
     runs::RunColumn,
 };
 use crate::{
-    batch::{fetch::Mark, list::Unit},
-    rows::Batch,
+    batch::{dataset::Dataset, fetch::Mark, list::Unit},
+    rows::{Batch, Pages, facts, sorted_by},
     scratch::ScratchError,
 };
 
@@ -52,8 +52,8 @@ const QUEUE: usize = 2;
 const RUN_COLUMNS: usize = 4;
 /// Where the title column is in the schema.
 const TITLE: usize = 4;
-/// Where the views are in the schema.
-const VIEWS: usize = 5;
+/// Texts that are sorted, or nearly so, and hardly ever the same twice.
+const SORTED_TEXTS: &[&str] = &["title", "base_name", "file"];
 
 /// An object could not be encoded or written.
 #[derive(Debug, thiserror::Error)]
@@ -95,9 +95,9 @@ impl Encoder {
     pub(super) fn start(mut upload: Upload, unit: &Unit, mark: &Mark, zstd: i32) -> Self {
         let (batches, queue) = mpsc::channel(QUEUE);
         let properties = properties(unit, mark, zstd);
-        let micros = unit.ts.as_microsecond();
+        let unit = (unit.dataset, unit.ts.as_microsecond());
         let thread = tokio::task::spawn_blocking(move || {
-            let encoded = encode(&mut upload, properties, micros, queue);
+            let encoded = encode(&mut upload, properties, unit, queue);
             (upload, encoded)
         });
         Self { batches, thread }
@@ -118,39 +118,29 @@ impl Encoder {
     }
 }
 
-fn schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![
-        Field::new(
-            "ts",
-            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-            false,
-        ),
-        Field::new("domain_code", DataType::Utf8, false),
-        Field::new("project", DataType::Utf8, false),
-        Field::new("access", DataType::Utf8, false),
-        Field::new("title", DataType::Utf8, false),
-        Field::new("views", DataType::Int64, false),
-    ]))
-}
-
 /// Sorted titles share their beginnings, which delta encoding drops; everything else repeats.
 fn properties(unit: &Unit, mark: &Mark, zstd: i32) -> WriterProperties {
-    let sorting = [1, TITLE]
+    let sorting = sorted_by(unit.dataset)
+        .iter()
         .map(|column| SortingColumn {
-            column_idx: i32::try_from(column).unwrap_or_default(),
+            column_idx: i32::try_from(*column).unwrap_or_default(),
             descending: false,
             nulls_first: false,
         })
-        .to_vec();
+        .collect();
     let note =
         |key: &str, value: &str| KeyValue::new(format!("wikiingest.{key}"), value.to_owned());
-    let title = ColumnPath::from("title");
-    WriterProperties::builder()
+    let mut properties = WriterProperties::builder();
+    for column in SORTED_TEXTS {
+        let column = ColumnPath::from(*column);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BYTE_ARRAY);
+    }
+    properties
         .set_created_by(concat!("wikiingest ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(compression(zstd))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_column_dictionary_enabled(title.clone(), false)
-        .set_column_encoding(title, Encoding::DELTA_BYTE_ARRAY)
         .set_max_row_group_row_count(None)
         .set_sorting_columns(Some(sorting))
         .set_key_value_metadata(Some(vec![
@@ -169,10 +159,10 @@ pub(super) fn compression(zstd: i32) -> Compression {
 fn encode(
     upload: &mut Upload,
     properties: WriterProperties,
-    micros: i64,
+    (dataset, micros): (Dataset, i64),
     mut queue: mpsc::Receiver<Arc<Batch>>,
 ) -> Result<(), EncodeError> {
-    let schema = schema();
+    let schema = facts(dataset);
     let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
     let mut file = SerializedFileWriter::new(
         upload,
@@ -181,27 +171,31 @@ fn encode(
     )?;
     let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema))
         .with_page_store_factory(Arc::new(PageFiles));
-    let mut order = Order::default();
+    let mut order = Order::new(dataset);
     let mut steps = Vec::new();
     let mut group: Option<Group> = None;
     loop {
         let batch = queue.blocking_recv();
         let last = batch.is_none();
         match batch {
-            Some(batch) => order.push(batch, &mut steps),
-            None => order.end(&mut steps),
+            Some(batch) => order.push(batch, &mut steps)?,
+            None => order.end(&mut steps)?,
         }
         for step in steps.drain(..) {
             match step {
                 Step::Rows(batch) => {
                     let open = match &mut group {
                         Some(open) => open,
-                        none => none.insert(Group::start(
-                            &factory,
-                            &schema,
-                            &parquet_schema,
-                            (file.flushed_row_groups().len(), micros),
-                        )?),
+                        none => {
+                            let writers =
+                                factory.create_column_writers(file.flushed_row_groups().len())?;
+                            none.insert(match batch.as_ref() {
+                                Batch::Pages(_) => {
+                                    Group::pages(writers, &schema, &parquet_schema, micros)?
+                                }
+                                Batch::Table(_) => Group::table(writers, &schema),
+                            })
+                        }
                     };
                     open.add(&batch)?;
                 }
@@ -220,33 +214,128 @@ fn encode(
 }
 
 /// A row group that is being encoded.
-struct Group {
+enum Group {
+    Pages(Box<PageGroup>),
+    Table(TableGroup),
+}
+
+impl Group {
+    fn pages(
+        writers: Vec<ArrowColumnWriter>,
+        schema: &SchemaRef,
+        parquet_schema: &SchemaDescriptor,
+        micros: i64,
+    ) -> Result<Self, EncodeError> {
+        let group = PageGroup::start(writers, schema, parquet_schema, micros)?;
+        Ok(Self::Pages(Box::new(group)))
+    }
+
+    fn table(writers: Vec<ArrowColumnWriter>, schema: &SchemaRef) -> Self {
+        Self::Table(TableGroup(columns(writers, schema, 0)))
+    }
+
+    fn add(&mut self, batch: &Arc<Batch>) -> Result<(), EncodeError> {
+        match (self, batch.as_ref()) {
+            (Self::Pages(group), Batch::Pages(pages)) => group.add(batch, pages),
+            (Self::Table(group), Batch::Table(table)) => group.add(table),
+            // A unit's batches are of one kind.
+            _ => Err(EncodeError::Stopped),
+        }
+    }
+
+    fn append_to<W: Write + Send>(
+        self,
+        file: &mut SerializedFileWriter<W>,
+    ) -> Result<(), EncodeError> {
+        match self {
+            Self::Pages(group) => group.append_to(file),
+            Self::Table(group) => group.append_to(file),
+        }
+    }
+}
+
+/// A column that the library encodes.
+struct Column {
+    field: FieldRef,
+    writer: ArrowColumnWriter,
+}
+
+impl Column {
+    fn write(&mut self, values: &ArrayRef) -> Result<(), EncodeError> {
+        for leaf in compute_leaves(&self.field, values)? {
+            self.writer.write(&leaf)?;
+        }
+        Ok(())
+    }
+}
+
+/// The columns of a schema from the first of them on that the writers are of.
+fn columns(writers: Vec<ArrowColumnWriter>, schema: &SchemaRef, first: usize) -> Vec<Column> {
+    let fields = schema.fields().iter().skip(first).cloned();
+    let pairs = fields.zip(writers);
+    pairs
+        .map(|(field, writer)| Column { field, writer })
+        .collect()
+}
+
+/// Rows of any table.
+struct TableGroup(Vec<Column>);
+
+impl TableGroup {
+    fn add(&mut self, table: &RecordBatch) -> Result<(), EncodeError> {
+        for (column, values) in self.0.iter_mut().zip(table.columns()) {
+            column.write(values)?;
+        }
+        Ok(())
+    }
+
+    fn append_to<W: Write + Send>(
+        self,
+        file: &mut SerializedFileWriter<W>,
+    ) -> Result<(), EncodeError> {
+        let mut group = file.next_row_group()?;
+        for column in self.0 {
+            column.writer.close()?.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        Ok(())
+    }
+}
+
+/// Rows of an hourly dump.
+struct PageGroup {
     /// The unit's hour: microseconds since 1970, little end first.
     ts: [u8; 8],
     /// What is the same for a run of rows: hour, domain code, project and access.
     runs: [RunColumn; RUN_COLUMNS],
     titles: std_mpsc::SyncSender<Arc<Batch>>,
     title_thread: std::thread::JoinHandle<Result<ArrowColumnChunk, ParquetError>>,
-    views: ArrowColumnWriter,
-    views_field: FieldRef,
+    /// Views, and what page counts have beside them.
+    numbers: Vec<Column>,
 }
 
-impl Group {
+impl PageGroup {
     fn start(
-        factory: &ArrowRowGroupWriterFactory,
+        mut writers: Vec<ArrowColumnWriter>,
         schema: &SchemaRef,
         parquet_schema: &SchemaDescriptor,
-        (index, micros): (usize, i64),
+        micros: i64,
     ) -> Result<Self, EncodeError> {
-        let mut writers = factory.create_column_writers(index)?;
-        let (Some(views), Some(mut writer)) = (writers.pop(), writers.pop()) else {
+        if writers.len() <= TITLE {
+            return Err(EncodeError::Stopped);
+        }
+        let numbers = columns(writers.split_off(TITLE + 1), schema, TITLE + 1);
+        let Some(mut writer) = writers.pop() else {
             return Err(EncodeError::Stopped);
         };
         let (titles, queue) = std_mpsc::sync_channel::<Arc<Batch>>(QUEUE);
         let field = schema.field(TITLE).clone();
         let title_thread = std::thread::spawn(move || {
             for batch in queue {
-                let titles: ArrayRef = Arc::new(batch.titles.clone());
+                let Batch::Pages(pages) = batch.as_ref() else {
+                    continue;
+                };
+                let titles: ArrayRef = Arc::new(pages.titles.clone());
                 for leaf in compute_leaves(&field, &titles)? {
                     writer.write(&leaf)?;
                 }
@@ -258,23 +347,29 @@ impl Group {
             runs: std::array::from_fn(|column| RunColumn::new(parquet_schema.column(column))),
             titles,
             title_thread,
-            views,
-            views_field: Arc::clone(&schema.fields()[VIEWS]),
+            numbers,
         })
     }
 
-    fn add(&mut self, batch: &Arc<Batch>) -> Result<(), EncodeError> {
+    fn add(&mut self, batch: &Arc<Batch>, pages: &Pages) -> Result<(), EncodeError> {
         // When the other thread has failed, joining it tells why.
         let _ = self.titles.send(Arc::clone(batch));
-        let runs = || batch.runs.iter().map(|run| (run.domain.as_ref(), run.rows));
+        let runs = || pages.runs.iter().map(|run| (run.domain.as_ref(), run.rows));
         let [ts, code, project, access] = &mut self.runs;
         ts.add([(self.ts.as_slice(), batch.rows())].into_iter());
         code.add(runs().map(|(domain, rows)| (domain.code.as_bytes(), rows)));
         project.add(runs().map(|(domain, rows)| (domain.project.as_bytes(), rows)));
         access.add(runs().map(|(domain, rows)| (domain.access.as_str().as_bytes(), rows)));
-        let views: ArrayRef = Arc::new(Int64Array::new(batch.views.clone(), None));
-        for leaf in compute_leaves(&self.views_field, &views)? {
-            self.views.write(&leaf)?;
+        let views: ArrayRef = Arc::new(Int64Array::new(pages.views.clone(), None));
+        let raw = pages.raw.iter().flat_map(|raw| -> [ArrayRef; 2] {
+            [
+                Arc::new(Int64Array::new(raw.bytes.clone(), None)),
+                Arc::new(BooleanArray::new(raw.is_broken.clone(), None)),
+            ]
+        });
+        let values = std::iter::once(views).chain(raw);
+        for (column, values) in self.numbers.iter_mut().zip(values) {
+            column.write(&values)?;
         }
         Ok(())
     }
@@ -294,7 +389,9 @@ impl Group {
             group.append_column(&chunk.bytes, chunk.close)?;
         }
         titles.append_to_row_group(&mut group)?;
-        self.views.close()?.append_to_row_group(&mut group)?;
+        for column in self.numbers {
+            column.writer.close()?.append_to_row_group(&mut group)?;
+        }
         group.close()?;
         Ok(())
     }

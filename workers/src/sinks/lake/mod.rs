@@ -117,7 +117,7 @@ impl Lake {
         }
     }
 
-    /// The objects held of each unit's hour.
+    /// The objects held of each unit's time.
     ///
     /// # Errors
     /// When the lake cannot be listed.
@@ -126,12 +126,13 @@ impl Lake {
         dataset: Dataset,
         units: &[Unit],
     ) -> Result<HashMap<String, Held>, LakeError> {
-        let by_hour: HashMap<Timestamp, &Unit> = units.iter().map(|unit| (unit.ts, unit)).collect();
+        let of_dataset = units.iter().filter(|unit| unit.dataset == dataset);
+        let by_start: HashMap<Timestamp, &Unit> = of_dataset.map(|unit| (unit.ts, unit)).collect();
         let mut objects: HashMap<String, Vec<String>> = HashMap::new();
         for prefix in days(dataset.tables().facts, units) {
             for key in self.list(&prefix).await? {
-                let hour = unit_of(&key).and_then(|name| dataset.hour_of(&format!("{name}.gz")));
-                if let Some(unit) = hour.and_then(|hour| by_hour.get(&hour)) {
+                let start = unit_of(&key).and_then(|name| dataset.start_of(name));
+                if let Some(unit) = start.and_then(|start| by_start.get(&start)) {
                     let objects = objects.entry(unit.name.clone()).or_default();
                     objects.push(file_of(&key).to_owned());
                 }
@@ -143,14 +144,14 @@ impl Lake {
             .collect())
     }
 
-    /// What is held of a unit's hour. A lake cannot be locked: whoever completes first wins, and
+    /// What is held of a unit's time. A lake cannot be locked: whoever completes first wins, and
     /// the other finds that the object is there.
     ///
     /// # Errors
     /// When the lake cannot be listed.
     pub async fn claim(&self, unit: &Unit) -> Result<(Option<Held>, Claim), LakeError> {
-        let facts = self.list(&hour(unit.dataset.tables().facts, unit)).await?;
-        let rejects = self.list(&hour(REJECTS, unit)).await?;
+        let facts = self.list(&stem(unit.dataset.tables().facts, unit)).await?;
+        let rejects = self.list(&stem(REJECTS, unit)).await?;
         let objects: Vec<_> = facts.iter().map(|key| file_of(key).to_owned()).collect();
         let held = (!objects.is_empty()).then_some(Held::Objects(objects));
         // The rejects first: while the old facts are there, somebody comes back for the rest.
@@ -418,15 +419,10 @@ fn days(table: &str, units: &[Unit]) -> Vec<String> {
     days
 }
 
-/// What the names of all objects of a unit's hour begin with: its own name but for minutes and
-/// seconds, which a file that was published again may have others of.
-fn hour(table: &str, unit: &Unit) -> String {
-    let to_the_hour = unit.name.get(..unit.name.len().saturating_sub(4));
-    format!(
-        "{table}/dt={}/{}",
-        day(unit.ts),
-        to_the_hour.unwrap_or(&unit.name)
-    )
+/// What the names of all objects of a unit's time begin with.
+fn stem(table: &str, unit: &Unit) -> String {
+    let stem = unit.dataset.stem(&unit.name);
+    format!("{table}/dt={}/{stem}", day(unit.ts))
 }
 
 fn object(table: &str, unit: &Unit, mark: &Mark) -> String {
@@ -474,7 +470,7 @@ mod tests {
         );
         assert_eq!(unit_of(&key), Some("pageviews-20240804-000000"));
         assert_eq!(
-            hour("pageviews_hourly", &unit),
+            stem("pageviews_hourly", &unit),
             "pageviews_hourly/dt=2024-08-03/pageviews-20240804-00"
         );
     }

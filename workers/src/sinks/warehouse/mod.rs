@@ -1,6 +1,7 @@
 //! Databases: SingleStore and its kin over the MySQL protocol ([`mysql`]), and SQLite, embedded
 //! ([`sqlite`]).
 
+mod cells;
 pub mod mysql;
 pub mod schema;
 pub mod sqlite;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::{
+    batch::{dataset::Dataset, list::Unit},
     failure::{Class, Classify},
     scratch::{self, ScratchError},
     sinks::changes::{Batch, Checkpoint},
@@ -52,6 +54,25 @@ impl Classify for WarehouseError {
     fn class(&self) -> Class {
         self.class
     }
+}
+
+/// Which rows of a dataset's tables are a unit's: a clause, and its values. Units of other datasets may share the time.
+fn is_of(unit: &Unit) -> (&'static str, Vec<String>) {
+    let end = unit.ts + unit.dataset.period();
+    let mut values = vec![sql_time(unit.ts), sql_time(end)];
+    match unit.dataset.agent() {
+        None => ("ts >= ? AND ts < ?", values),
+        Some(agent) => {
+            values.push(agent.to_owned());
+            ("ts >= ? AND ts < ? AND agent = ?", values)
+        }
+    }
+}
+
+/// All tables of a dataset.
+fn tables(dataset: Dataset) -> impl Iterator<Item = &'static str> {
+    let tables = dataset.tables();
+    std::iter::once(tables.facts).chain(tables.rollups.iter().copied())
 }
 
 /// A moment as both dialects take it.

@@ -1,5 +1,6 @@
 //! Rows streamed into a table by `LOAD DATA LOCAL INFILE`, from memory.
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::StreamExt;
 use mysql_async::{Conn, prelude::Queryable};
@@ -8,7 +9,10 @@ use tokio::sync::mpsc::{self, Sender};
 use super::{Server, WarehouseError};
 use crate::{
     failure::Class,
-    sinks::warehouse::precise,
+    sinks::warehouse::{
+        cells::{Cell, Cells},
+        precise,
+    },
     stream::event::{Change, Value},
 };
 
@@ -68,7 +72,6 @@ where
 pub(super) struct Rows {
     sender: Sender<Bytes>,
     buffer: Vec<u8>,
-    prefix: Vec<u8>,
     sent: u64,
 }
 
@@ -77,37 +80,30 @@ impl Rows {
         Self {
             sender,
             buffer: Vec::with_capacity(CHUNK + 8192),
-            prefix: Vec::new(),
             sent: 0,
         }
     }
 
-    /// The columns that the rows to come share.
-    pub(super) fn prefix(&mut self, columns: &[&str]) {
-        self.prefix.clear();
-        for column in columns {
-            escape(column, &mut self.prefix);
-            self.prefix.push(b'\t');
+    /// All rows of a table. False: nobody takes rows any more.
+    pub(super) async fn table(&mut self, table: &RecordBatch) -> bool {
+        let mut cells = Cells::new(table);
+        for row in 0..cells.rows() {
+            for column in 0..cells.width() {
+                if column > 0 {
+                    self.buffer.push(b'\t');
+                }
+                match cells.get(column, row) {
+                    Cell::Null => self.buffer.extend_from_slice(b"\\N"),
+                    Cell::Text(text) => escape(text, &mut self.buffer),
+                    Cell::Int(number) => self.put_number(number),
+                    Cell::Flag(flag) => self.buffer.push(if flag { b'1' } else { b'0' }),
+                }
+            }
+            if !self.end_row().await {
+                return false;
+            }
         }
-    }
-
-    /// A row that ends in a title and a number. False: nobody takes rows any more.
-    pub(super) async fn fact(&mut self, title: &str, views: i64) -> bool {
-        self.buffer.extend_from_slice(&self.prefix);
-        escape(title, &mut self.buffer);
-        self.buffer.push(b'\t');
-        self.end(views).await
-    }
-
-    /// A row that ends in a number.
-    pub(super) async fn number(&mut self, value: i64) -> bool {
-        self.buffer.extend_from_slice(&self.prefix);
-        self.end(value).await
-    }
-
-    async fn end(&mut self, value: i64) -> bool {
-        self.put_number(value);
-        self.end_row().await
+        true
     }
 
     /// A change's row.

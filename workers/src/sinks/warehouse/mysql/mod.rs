@@ -16,17 +16,16 @@ mod load;
 
 pub use self::changes::Changes;
 use self::load::load;
-use super::{WarehouseError, schema, sql_time};
+use super::{WarehouseError, is_of, schema, sql_time, tables};
 use crate::{
-    batch::{
-        dataset::{Dataset, Tables},
-        fetch::Mark,
-        list::Unit,
-    },
+    batch::{dataset::Dataset, fetch::Mark, list::Unit},
     failure::Class,
     rows::{Batch, Summary},
     sinks::Held,
 };
+
+/// The server's number for a column that is to be added and is there.
+const DUPLICATE_COLUMN: u16 = 1060;
 
 /// How often a claim that timed out behind another worker's is made again.
 const CLAIMS: u32 = 60;
@@ -127,7 +126,11 @@ impl Mysql {
         let mut run = Vec::new();
         for migration in schema::pending(all, current.unwrap_or(0)) {
             for statement in migration.statements() {
-                conn.query_drop(statement).await?;
+                match conn.query_drop(statement).await {
+                    // It was run before.
+                    Err(mysql_async::Error::Server(error)) if error.code == DUPLICATE_COLUMN => {}
+                    run => run?,
+                }
             }
             conn.exec_drop(
                 "INSERT IGNORE INTO schema_migrations VALUES (:version, :name, :now)",
@@ -289,31 +292,18 @@ impl Claim {
         unit: &Unit,
         mut batches: Receiver<Arc<Batch>>,
     ) -> Result<(), WarehouseError> {
-        let Tables {
-            facts,
-            projects,
-            top,
-        } = unit.dataset.tables();
-        let ts = sql_time(unit.ts);
-        for table in [facts, projects, top] {
+        let (is_of, values) = is_of(unit);
+        for table in tables(unit.dataset) {
             self.conn
-                .exec_drop(format!("DELETE FROM {table} WHERE ts = ?"), (&ts,))
+                .exec_drop(format!("DELETE FROM {table} WHERE {is_of}"), values.clone())
                 .await
                 .map_err(|error| self.server.explain(&error))?;
         }
+        let facts = unit.dataset.tables().facts;
         load(&mut self.conn, &self.server, facts, |mut rows| async move {
             while let Some(batch) = batches.recv().await {
-                let mut first = 0;
-                for run in &batch.runs {
-                    let domain = &run.domain;
-                    let prefix = [&ts, &domain.code, &domain.project, domain.access.as_str()];
-                    rows.prefix(&prefix);
-                    for row in first..first + run.rows {
-                        if !rows.fact(batch.titles.value(row), batch.views[row]).await {
-                            return rows;
-                        }
-                    }
-                    first += run.rows;
+                if !rows.table(&batch.table(unit.ts)).await {
+                    break;
                 }
             }
             rows
@@ -331,35 +321,12 @@ impl Claim {
         mark: &Mark,
         summary: &Summary,
     ) -> Result<(), WarehouseError> {
-        let Tables { projects, top, .. } = unit.dataset.tables();
-        let ts = sql_time(unit.ts);
-        let rollups = &summary.rollups;
-        load(&mut self.conn, &self.server, projects, |mut rows| async {
-            for row in &rollups.projects {
-                rows.prefix(&[
-                    &ts,
-                    &row.project,
-                    row.access.as_str(),
-                    &row.views.to_string(),
-                ]);
-                if !rows.number(row.pages).await {
-                    break;
-                }
-            }
-            rows
-        })
-        .await?;
-        let mut groups = pin!(rollups.top.groups());
-        while let Some(pages) = groups.next().await {
-            let pages =
-                pages.map_err(|error| WarehouseError::scratch(&self.server.place, error))?;
-            load(&mut self.conn, &self.server, top, |mut rows| async {
-                for row in pages {
-                    rows.prefix(&[&ts, &row.project, &row.rank_no.to_string()]);
-                    if !rows.fact(&row.title, row.views).await {
-                        break;
-                    }
-                }
+        let mut derived = pin!(summary.rollups.tables());
+        while let Some(table) = derived.next().await {
+            let table =
+                table.map_err(|error| WarehouseError::scratch(&self.server.place, error))?;
+            load(&mut self.conn, &self.server, table.name, |mut rows| async {
+                rows.table(&table.rows).await;
                 rows
             })
             .await?;

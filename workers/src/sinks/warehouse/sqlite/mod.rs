@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
+use arrow::array::RecordBatch;
 use futures::StreamExt;
 use jiff::Timestamp;
 use sqlx::{
@@ -14,20 +15,22 @@ use tokio::sync::mpsc::Receiver;
 mod changes;
 
 pub use self::changes::Changes;
-use super::{WarehouseError, schema, sql_time};
+use super::{
+    WarehouseError,
+    cells::{Cell, Cells},
+    is_of, schema, sql_time, tables,
+};
 use crate::{
-    batch::{
-        dataset::{Dataset, Tables},
-        fetch::Mark,
-        list::Unit,
-    },
+    batch::{dataset::Dataset, fetch::Mark, list::Unit},
     failure::Class,
     rows::{Batch, Summary},
     sinks::Held,
 };
 
-/// Rows a statement. SQLite takes 32,766 parameters.
+/// Rows a statement.
 const ROWS: usize = 1000;
+/// The most parameters that SQLite takes.
+const VARIABLES: usize = 32_766;
 
 /// How long a worker waits for another one that writes: longer than any unit takes.
 const BUSY: Duration = Duration::from_mins(30);
@@ -102,9 +105,14 @@ impl Sqlite {
         let mut run = Vec::new();
         for migration in schema::pending(schema::SQLITE, current) {
             for statement in migration.statements() {
-                sqlx::query(AssertSqlSafe(statement))
-                    .execute(&mut *transaction)
-                    .await?;
+                let query = sqlx::query(AssertSqlSafe(statement));
+                match query.execute(&mut *transaction).await {
+                    // It was run before.
+                    Err(error) if error.to_string().contains("duplicate column name") => {}
+                    run => {
+                        run?;
+                    }
+                }
             }
             sqlx::query("INSERT INTO schema_migrations VALUES (?, ?, ?)")
                 .bind(migration.version)
@@ -213,21 +221,12 @@ impl Claim {
         summary: &Summary,
     ) -> Result<(), WarehouseError> {
         let fail = explain(&self.path);
-        let Tables { top, .. } = unit.dataset.tables();
-        let ts = sql_time(unit.ts);
-        let mut groups = pin!(summary.rollups.top.groups());
-        while let Some(pages) = groups.next().await {
-            let pages = pages.map_err(|error| WarehouseError::scratch(&self.path, error))?;
-            insert(&mut self.transaction, top, 5, ROWS, &pages, |query, row| {
-                query
-                    .bind(ts.clone())
-                    .bind(row.project.to_string())
-                    .bind(row.rank_no)
-                    .bind(row.title.clone())
-                    .bind(row.views)
-            })
-            .await
-            .map_err(|error| fail(&error))?;
+        let mut derived = pin!(summary.rollups.tables());
+        while let Some(table) = derived.next().await {
+            let table = table.map_err(|error| WarehouseError::scratch(&self.path, error))?;
+            insert_table(&mut self.transaction, table.name, &table.rows)
+                .await
+                .map_err(|error| fail(&error))?;
         }
         close(&mut self.transaction, unit, mark, summary)
             .await
@@ -244,39 +243,38 @@ async fn replace(
     unit: &Unit,
     mut batches: Receiver<Arc<Batch>>,
 ) -> sqlx::Result<()> {
-    let Tables {
-        facts,
-        projects,
-        top,
-    } = unit.dataset.tables();
-    let ts = sql_time(unit.ts);
-    for table in [facts, projects, top] {
-        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table} WHERE ts = ?")))
-            .bind(&ts)
-            .execute(&mut *connection)
-            .await?;
+    let (is_of, values) = is_of(unit);
+    for table in tables(unit.dataset) {
+        let sql = format!("DELETE FROM {table} WHERE {is_of}");
+        let query = sqlx::query(AssertSqlSafe(sql));
+        let query = values.iter().fold(query, sqlx::query::Query::bind);
+        query.execute(&mut *connection).await?;
     }
+    let facts = unit.dataset.tables().facts;
     while let Some(batch) = batches.recv().await {
-        let rows: Vec<_> = batch.iter().collect();
-        insert(
-            connection,
-            facts,
-            6,
-            ROWS,
-            &rows,
-            |query, (domain, title, views)| {
-                query
-                    .bind(ts.clone())
-                    .bind(domain.code.clone())
-                    .bind(domain.project.clone())
-                    .bind(domain.access.as_str())
-                    .bind((*title).to_owned())
-                    .bind(*views)
-            },
-        )
-        .await?;
+        insert_table(connection, facts, &batch.table(unit.ts)).await?;
     }
     Ok(())
+}
+
+async fn insert_table(
+    connection: &mut SqliteConnection,
+    name: &str,
+    table: &RecordBatch,
+) -> sqlx::Result<()> {
+    let mut cells = Cells::new(table);
+    let width = cells.width();
+    let rows: Vec<usize> = (0..cells.rows()).collect();
+    let at_once = (VARIABLES / width).min(ROWS);
+    insert(connection, name, width, at_once, &rows, |query, row| {
+        (0..width).fold(query, |query, column| match cells.get(column, *row) {
+            Cell::Null => query.bind(None::<i64>),
+            Cell::Text(text) => query.bind(text.to_owned()),
+            Cell::Int(number) => query.bind(number),
+            Cell::Flag(flag) => query.bind(flag),
+        })
+    })
+    .await
 }
 
 type Query = sqlx::query::Query<'static, Driver, sqlx::sqlite::SqliteArguments>;
@@ -288,7 +286,7 @@ async fn insert<T>(
     columns: usize,
     at_once: usize,
     rows: &[T],
-    bind: impl Fn(Query, &T) -> Query,
+    mut bind: impl FnMut(Query, &T) -> Query,
 ) -> sqlx::Result<()> {
     let row = format!("({})", vec!["?"; columns].join(","));
     for chunk in rows.chunks(at_once) {
@@ -299,7 +297,7 @@ async fn insert<T>(
         let query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == at_once);
         chunk
             .iter()
-            .fold(query, &bind)
+            .fold(query, &mut bind)
             .execute(&mut *connection)
             .await?;
     }
@@ -312,26 +310,9 @@ async fn close(
     mark: &Mark,
     summary: &Summary,
 ) -> sqlx::Result<()> {
-    let Tables { projects, .. } = unit.dataset.tables();
     let ts = sql_time(unit.ts);
     let now = sql_time(Timestamp::now());
     let source = unit.dataset.name();
-    insert(
-        connection,
-        projects,
-        5,
-        ROWS,
-        &summary.rollups.projects,
-        |query, row| {
-            query
-                .bind(ts.clone())
-                .bind(row.project.clone())
-                .bind(row.access.as_str())
-                .bind(row.views)
-                .bind(row.pages)
-        },
-    )
-    .await?;
     // By hour: a file of another name (an odd second) was replaced with its rows.
     for table in ["ingest_rejects", "ingest_ledger"] {
         let sql = format!("DELETE FROM {table} WHERE source = ? AND ts = ?");
