@@ -7,6 +7,7 @@ use std::thread;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::generate::{Archive, Size};
 use crate::error::{Doing, Error, Result};
 use crate::say::say;
 use crate::servers::mariadb::{self, Durability, MariaDb};
@@ -49,7 +50,7 @@ enum Command {
     Images(cluster::ImageOptions),
     /// Install what the tests and benches need, and nothing else
     Install,
-    /// Write an hour of page views like the real ones
+    /// Write a file of one of the archives, like the real ones
     Generate(Generate),
 }
 
@@ -84,8 +85,11 @@ kept below ~/.cache/wikiingest/cluster.";
 
 #[derive(Debug, Args)]
 struct Generate {
-    /// The file to write; compressed when its name ends in .gz
+    /// The file to write; packed as the archive's are when its name ends in .gz or .bz2
     file: PathBuf,
+    /// Which archive
+    #[arg(long, value_enum, default_value_t = Archive::Pageviews)]
+    archive: Archive,
     /// How many lines
     #[arg(long, default_value_t = 100_000)]
     lines: usize,
@@ -192,26 +196,24 @@ fn everything() -> Result<()> {
 }
 
 fn generate(options: &Generate) -> Result<()> {
-    let hour = bench::generate::Hour {
+    let Generate { file: path, .. } = options;
+    let size = Size {
         lines: options.lines,
         seed: options.seed,
     };
-    let file = std::fs::File::create(&options.file).doing_to("creating", &options.file)?;
+    let file = std::fs::File::create(path).doing_to("creating", path)?;
     let mut file = std::io::BufWriter::new(file);
-    let compressed = options
-        .file
-        .extension()
-        .is_some_and(|extension| extension == "gz");
-    let written = if compressed {
-        hour.write_gz(&mut file)
-    } else {
-        hour.write(&mut file)
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let packed = match extension {
+        Some("gz" | "bz2") => options.archive.write_packed(size, &mut file),
+        _ => options.archive.write(size, &mut file),
     };
-    let written = written.doing_to("writing", &options.file)?;
-    file.flush().doing_to("writing", &options.file)?;
+    let written = packed.doing_to("writing", path)?;
+    file.flush().doing_to("writing", path)?;
     say!(
-        "{}: {} rows, {} views",
-        options.file.display(),
+        "{}: {} lines, {} rows, {} views",
+        path.display(),
+        written.lines,
         written.rows,
         written.views
     );

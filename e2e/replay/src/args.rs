@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use wikimedia_replay::{
-    DEFAULT_CONCURRENT, DEFAULT_STREAM_CLIENTS, Events, Faults, GRAMMAR, Options, Pace, Root,
-    StreamOptions,
+    DEFAULT_CONCURRENT, DEFAULT_STREAM_CLIENTS, Events, Faults, GRAMMAR, Listed, Options, Pace,
+    Root, StreamOptions,
 };
 
 /// Serves a folder as dumps.wikimedia.org would and events as stream.wikimedia.org would, and fails on demand.
@@ -23,8 +23,9 @@ pub(crate) struct Args {
     /// The folder to serve, laid out like the host's own paths
     ///
     /// For example DIR/other/pageviews/2026/2026-11/pageviews-20261101-000000.gz, whose index page is then
-    /// /other/pageviews/2026/2026-11/. Needed unless there are --events.
-    #[arg(long, value_name = "DIR", required_unless_present = "events")]
+    /// /other/pageviews/2026/2026-11/. Needed unless there are
+    /// --events or --listed.
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["events", "listed"])]
     root: Option<PathBuf>,
 
     /// Where to listen; port 0 takes a free one
@@ -47,6 +48,17 @@ pub(crate) struct Args {
     /// Requests served at once per address and User-Agent, streams not counted; one more gets 503
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONCURRENT)]
     concurrent: usize,
+
+    /// Lists hours that are not there: their names, dates and sizes are in index pages, and they are 404
+    ///
+    /// ARCHIVE is pageviews or pagecounts-raw, FROM the start of the first hour. For a client that plans years and
+    /// fetches nothing. May be given several times.
+    #[arg(long, value_name = "ARCHIVE@FROM+HOURS")]
+    listed: Vec<Listed>,
+
+    /// Adds what else lies in an archive's folders: projectviews, projectcounts, top1000, md5sums.txt, a readme
+    #[arg(long)]
+    neighbours: bool,
 
     #[command(flatten)]
     stream: StreamArgs,
@@ -116,6 +128,8 @@ impl Args {
             faults: self.faults,
             rate: self.rate,
             concurrent: self.concurrent,
+            listed: self.listed,
+            neighbours: self.neighbours,
             stream: self.stream.options(),
         }
     }
@@ -147,6 +161,8 @@ Faults:
 Examples:
     wikimedia-replay --root dumps --listen 127.0.0.1:8080
         serves ./dumps, where a source's baseUrl is http://127.0.0.1:8080
+    wikimedia-replay --listed pagecounts-raw@2007-01-01+87600 --neighbours
+        the index pages of ten years, and no files
     --faults 'cut@1m*2'
         the first two responses longer than 1 MiB end with a reset after that much
     --faults '429=5*3~pageviews-20261101-000000'

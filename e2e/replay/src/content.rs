@@ -60,6 +60,18 @@ impl Content {
         self.pieces.iter().map(Piece::len).sum()
     }
 
+    /// All of it at once, for what is small or has to be summed up. Blocks.
+    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Memory(bytes) => all.extend_from_slice(bytes),
+                Piece::Disk { file, bytes } => all.extend_from_slice(&read_at(file, bytes)?),
+            }
+        }
+        Ok(all)
+    }
+
     pub(crate) fn slice(&self, range: Range<u64>) -> Self {
         let mut before = 0;
         let pieces = self.pieces.iter().filter_map(|piece| {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::fault_parse::FaultsError;
 use crate::fault_spec::Faults;
+use crate::listed::Listed;
 use crate::root::Root;
 use crate::stream::{EventError, Events, StreamOptions};
 
@@ -26,6 +27,11 @@ pub struct Options {
     pub rate: Option<NonZeroU64>,
     /// Requests served at once per client address and user agent; one more gets 503.
     pub concurrent: usize,
+    /// Hours that index pages list and that are not there: for a client that only plans.
+    pub listed: Vec<Listed>,
+    /// Whether the archives' folders have what else lies in them on the real host: totals by project, checksums, a
+    /// readme.
+    pub neighbours: bool,
     /// The stream to serve as well, at `/v2/stream/recentchange`.
     pub stream: Option<StreamOptions>,
 }
@@ -40,6 +46,8 @@ impl Options {
             faults: Faults::default(),
             rate: None,
             concurrent: DEFAULT_CONCURRENT,
+            listed: Vec::new(),
+            neighbours: false,
             stream: None,
         }
     }

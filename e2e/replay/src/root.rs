@@ -1,6 +1,6 @@
 //! What is served: a folder, files in memory, and what has been republished over either.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use bytes::Bytes;
 use crate::content::{Content, Piece};
 use crate::gzip;
 use crate::index::Entry;
+use crate::listed::Listed;
+use crate::neighbours;
 use crate::options::ReplayError;
 use crate::path::HostPath;
 
@@ -54,6 +56,8 @@ struct Layer {
 enum Source {
     Memory(Bytes),
     Disk(PathBuf),
+    /// So many bytes that index pages tell of and nobody gets.
+    Listed(u64),
 }
 
 /// The whole of what is served. Its methods read the disk, so they belong on a blocking thread.
@@ -61,6 +65,8 @@ enum Source {
 pub(crate) struct Site {
     folder: Option<PathBuf>,
     layers: RwLock<BTreeMap<String, Layer>>,
+    /// Whether the archives' folders have what else lies in them on the real host.
+    neighbours: bool,
 }
 
 impl Site {
@@ -74,12 +80,14 @@ impl Site {
                 Ok(Self {
                     folder: Some(path),
                     layers: RwLock::default(),
+                    neighbours: false,
                 })
             }
             Root::Memory(files) => {
                 let site = Self {
                     folder: None,
                     layers: RwLock::default(),
+                    neighbours: false,
                 };
                 for (path, file) in files {
                     let path = HostPath::literal(&path).ok_or(ReplayError::BadPath { path })?;
@@ -88,6 +96,24 @@ impl Site {
                 Ok(site)
             }
         }
+    }
+
+    /// Lists hours that are not there.
+    #[must_use]
+    pub(crate) fn listing(self, all: &[Listed]) -> Self {
+        for name in all.iter().flat_map(Listed::names) {
+            let layer = Layer {
+                pieces: vec![Source::Listed(name.len)],
+                modified: name.modified,
+            };
+            self.set(name.key, layer);
+        }
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_neighbours(self, neighbours: bool) -> Self {
+        Self { neighbours, ..self }
     }
 
     /// Puts a file at `path`, over the one that may be there.
@@ -129,12 +155,23 @@ impl Site {
 
     /// What is at `path`.
     pub(crate) fn find(&self, path: &HostPath) -> io::Result<Node> {
+        let found = self.find_file(path)?;
+        if self.neighbours && matches!(found, Node::Missing) && !path.is_folder() {
+            return self.find_neighbour(path);
+        }
+        Ok(found)
+    }
+
+    fn find_file(&self, path: &HostPath) -> io::Result<Node> {
         let file = if path.is_folder() {
             None
         } else {
             self.layer(path.key())
         };
         if let Some(layer) = file {
+            if layer.is_listed() {
+                return Ok(Node::Missing);
+            }
             return Ok(Node::File {
                 content: layer.content()?,
                 modified: layer.modified,
@@ -164,18 +201,77 @@ impl Site {
         }
     }
 
+    fn find_neighbour(&self, path: &HostPath) -> io::Result<Node> {
+        let (folder, name) = path.key().rsplit_once('/').unwrap_or(("", path.key()));
+        let entries = self.list_files(folder)?;
+        let neighbours = neighbours::of(folder, entries.iter().map(|entry| entry.name.as_str()));
+        let found = neighbours.into_iter().find(|(other, ..)| other == name);
+        let Some((_, beside, bytes)) = found else {
+            return Ok(Node::Missing);
+        };
+        let bytes = match bytes {
+            neighbours::Bytes::Known(bytes) => Bytes::from_static(bytes),
+            neighbours::Bytes::Md5Sums(_) => match self.md5sums(folder, &entries)? {
+                Some(text) => text.into(),
+                None => return Ok(Node::Missing),
+            },
+        };
+        Ok(Node::File {
+            content: Content::new(vec![Piece::Memory(bytes)]),
+            modified: entries[beside].modified,
+        })
+    }
+
+    /// The checksums of a folder's files; none where one of them is only listed.
+    fn md5sums(&self, folder: &str, entries: &[Entry]) -> io::Result<Option<String>> {
+        let mut text = String::new();
+        let summed = entries
+            .iter()
+            .filter(|entry| neighbours::is_summed(&entry.name));
+        for entry in summed {
+            let path = HostPath::literal(&format!("{folder}/{}", entry.name));
+            let node = path.map(|path| self.find_file(&path)).transpose()?;
+            let Some(Node::File { content, .. }) = node else {
+                return Ok(None);
+            };
+            neighbours::push_md5(&mut text, &entry.name, &content.read_all()?);
+        }
+        Ok(Some(text))
+    }
+
     /// The lines of a folder's index page.
     pub(crate) fn list(&self, path: &HostPath) -> io::Result<Vec<Entry>> {
+        let mut entries = self.list_files(path.key())?;
+        if self.neighbours {
+            let names = entries.iter().map(|entry| entry.name.as_str());
+            let neighbours = neighbours::of(path.key(), names);
+            let there: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+            for (name, beside, bytes) in neighbours {
+                // What is really there is listed already.
+                if !there.contains(&name) {
+                    entries.push(Entry {
+                        name,
+                        folder: false,
+                        modified: entries[beside].modified,
+                        len: bytes.len(),
+                    });
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    fn list_files(&self, key: &str) -> io::Result<Vec<Entry>> {
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-        if let Some(disk) = self.on_disk(path.key()) {
+        if let Some(disk) = self.on_disk(key) {
             for entry in list_disk(&disk)? {
                 entries.insert(entry.name.clone(), entry);
             }
         }
-        let prefix = if path.key().is_empty() {
+        let prefix = if key.is_empty() {
             String::new()
         } else {
-            format!("{}/", path.key())
+            format!("{key}/")
         };
         for (key, layer) in self
             .layers
@@ -247,10 +343,18 @@ impl Site {
 }
 
 impl Layer {
+    /// Whether index pages tell of it and nobody gets it.
+    fn is_listed(&self) -> bool {
+        self.pieces
+            .iter()
+            .any(|piece| matches!(piece, Source::Listed(_)))
+    }
+
     fn content(&self) -> io::Result<Content> {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Source::Memory(bytes) => Ok(Piece::Memory(bytes.clone())),
             Source::Disk(path) => Ok(open(path)?.0),
+            Source::Listed(_) => Err(io::ErrorKind::NotFound.into()),
         });
         Ok(Content::new(pieces.collect::<io::Result<_>>()?))
     }
@@ -261,6 +365,7 @@ impl Layer {
             .map(|piece| match piece {
                 Source::Memory(bytes) => Ok(bytes.len() as u64),
                 Source::Disk(path) => Ok(path.metadata()?.len()),
+                Source::Listed(len) => Ok(*len),
             })
             .sum()
     }

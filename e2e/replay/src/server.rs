@@ -213,7 +213,11 @@ async fn talk(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
 impl Shared {
     fn new(options: Options) -> Result<Self, ReplayError> {
         let shared = Self {
-            site: Arc::new(Site::open(options.root)?),
+            site: Arc::new(
+                Site::open(options.root)?
+                    .listing(&options.listed)
+                    .with_neighbours(options.neighbours),
+            ),
             faults: FaultState::default(),
             recorder: Recorder::new(),
             crowd: Crowd::default(),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::events::{self, Events};
-use super::generate::{Hour, VERSION};
+use super::generate::{Archive, Size, VERSION};
 use crate::error::{Doing, Result};
 use crate::say::say;
 use crate::scratch;
@@ -31,7 +31,8 @@ pub(super) fn hour(lines: usize) -> Result<Input> {
         .join(format!("pageviews-v{VERSION}-{lines}"));
     let file = root.join(FILE);
     once(&file, &format!("{lines} lines"), |out| {
-        Hour { lines, seed: 1 }.write_gz(out).map(drop)
+        let size = Size { lines, seed: 1 };
+        Archive::Pageviews.write_packed(size, out).map(drop)
     })?;
     Ok(Input { root, file })
 }

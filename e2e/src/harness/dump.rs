@@ -84,7 +84,12 @@ impl Dump {
             Ok(())
         };
         spec.rows(add).expect("nothing fails");
-        spec.write_gz(self.create(hour))
+        let size = generate::Size {
+            lines: spec.lines,
+            seed: spec.seed,
+        };
+        generate::Archive::Pageviews
+            .write_packed(size, self.create(hour))
             .expect("the file can be written");
         tally
     }

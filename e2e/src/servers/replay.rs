@@ -25,6 +25,10 @@ pub struct Options {
     pub faults: String,
     /// Bytes a second on each connection; unlimited when not given.
     pub rate: Option<u64>,
+    /// Whether the archives' folders have what else lies in them on the real host.
+    pub neighbours: bool,
+    /// Hours that index pages list and that are not there, in the words of `wikimedia-replay --help`.
+    pub listed: Option<String>,
 }
 
 impl Replay {
@@ -40,6 +44,12 @@ impl Replay {
             .args(["--faults", &options.faults]);
         if let Some(rate) = options.rate {
             command.arg("--rate").arg(rate.to_string());
+        }
+        if options.neighbours {
+            command.arg("--neighbours");
+        }
+        if let Some(listed) = &options.listed {
+            command.args(["--listed", listed]);
         }
         Self::spawn(command, root)
     }
