@@ -267,7 +267,7 @@ fn the_least_that_can_be_written_has_the_documented_defaults() {
         json!(Limits::default()),
         json!({
             "connections": 2, "attempts": 5, "minBackoff": "1s", "maxBackoff": "60s", "idleTimeout": "60s",
-            "maxRejectedShare": 0.01, "maxRejectedLines": 10000, "missingAfter": "6h", "missingUntil": "336h",
+            "maxRejectedShare": 0.01, "maxRejectedLines": 10000, "missingUntil": "336h",
         })
     );
 }

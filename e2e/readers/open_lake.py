@@ -4,11 +4,31 @@
 
 ENGINE is pyarrow, duckdb, polars or spark; FOLDER is a table's, with dt=YYYY-MM-DD folders in it. Prints rows, views,
 the sum of CRC-32 of each row, which does not depend on their order, the columns' types as the engine calls them,
-and the rows of each file where the engine tells, as JSON.
+and the rows of each file where the engine tells, as JSON. A row is as in read_dump.py.
 """
-import glob, json, os, sys, zlib
+import datetime, glob, json, os, sys, zlib
 
-COLUMNS = ("domain_code", "title", "views")
+MEDIA = (
+    "response_bytes", "transfers", "original", "transcoded_audio", "transcoded_image", "image_0_199", "image_200_399",
+    "image_400_599", "image_600_799", "image_800_999", "image_1000", "transcoded_movie", "movie_0_239", "movie_240_479",
+    "movie_480", "referer_internal", "referer_external", "referer_unknown")
+# Of each table: what tells rows from others, the title, the number.
+TABLES = {
+    "pageviews_hourly": ("domain_code", "title", "views"),
+    "pagecounts_hourly": ("domain_code", "bytes", "is_broken", "title", "views"),
+    "pageview_complete_hourly": ("project", "access", "page_id", "ts", "title", "views"),
+    "mediacounts_daily": (*MEDIA, "base_name", "transfers"),
+}
+
+
+def text(value):
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, datetime.datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return str(value)
 
 
 def with_pyarrow(folder):
@@ -52,11 +72,15 @@ def with_spark(folder):
 
 
 engine, folder = sys.argv[1:]
-rows, types, files = {"pyarrow": with_pyarrow, "duckdb": with_duckdb, "polars": with_polars, "spark": with_spark}[engine](folder)
+table = TABLES[os.path.basename(folder)]
+COLUMNS = list(dict.fromkeys(table))  # a number may be among what tells rows from others, too
+found, types, files = {"pyarrow": with_pyarrow, "duckdb": with_duckdb, "polars": with_polars, "spark": with_spark}[engine](folder)
+places = [COLUMNS.index(column) for column in table]
+rows = [[row[place] for place in places] for row in found]
 print(json.dumps({
     "rows": len(rows),
-    "views": sum(views for _, _, views in rows),
-    "crc": sum(zlib.crc32(f"{domain}\t{title}\t{views}".encode()) for domain, title, views in rows),
+    "views": sum(row[-1] for row in rows),
+    "crc": sum(zlib.crc32(f"{' '.join(map(text, key))}\t{title}\t{views}".encode()) for *key, title, views in rows),
     "types": types,
     "files": files,
 }))

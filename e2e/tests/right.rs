@@ -12,6 +12,7 @@ use std::process::Command;
 
 use jiff::civil::DateTime;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use wikiingest_e2e::bench::generate::Archive;
 use wikiingest_e2e::harness::tally::open_lake;
 use wikiingest_e2e::harness::world::{Stores, World};
 use wikiingest_e2e::harness::{Config, Env, Hour, Lake, Run, Tally, env, worker};
@@ -19,30 +20,6 @@ use wikiingest_e2e::process::capture;
 use wikiingest_e2e::servers::replay::Options;
 
 const BOTH: [Stores; 2] = [Stores::Servers, Stores::Embedded];
-
-/// An hourly source: its kind in the API, its tables, its folder on the host.
-struct Kind {
-    api: &'static str,
-    family: &'static str,
-    folder: &'static str,
-}
-
-const PAGEVIEWS: Kind = Kind {
-    api: "pageviews",
-    family: "pageviews",
-    folder: "pageviews",
-};
-const PAGECOUNTS: Kind = Kind {
-    api: "pagecountsRaw",
-    family: "pagecounts",
-    folder: "pagecounts-raw",
-};
-
-impl Kind {
-    fn facts(&self) -> String {
-        format!("{}_hourly", self.family)
-    }
-}
 
 /// The samples of a kind in a folder, at any depth, in order.
 fn samples(folder: &Path, prefix: &str) -> Vec<PathBuf> {
@@ -79,28 +56,32 @@ fn start(file: &Path) -> Timestamp {
 }
 
 /// Puts a sample where the host would have it.
-fn place(world: &World, kind: &Kind, file: &Path) {
+fn place(world: &World, file: &Path) {
     let name = file
         .file_name()
         .expect("a file")
         .to_string_lossy()
         .into_owned();
+    let folder = match world.archive {
+        Archive::Pagecounts => "pagecounts-raw",
+        _ => "pageviews",
+    };
     let date = name.split('-').nth(1).expect("a name with a date");
     let (year, month) = (&date[..4], &date[4..6]);
     let dir = world
         .dump
         .root()
-        .join(format!("other/{}/{year}/{year}-{month}", kind.folder));
+        .join(format!("other/{folder}/{year}/{year}-{month}"));
     std::fs::create_dir_all(&dir).expect("the folder can be made");
     std::fs::copy(file, dir.join(name)).expect("the sample can be copied");
 }
 
-fn load(world: &World, kind: &Kind, files: &[PathBuf]) -> Run {
+fn load(world: &World, files: &[PathBuf]) -> Run {
     let from = files.iter().map(|file| start(file)).min().expect("a file");
     let to = files.iter().map(|file| start(file)).max().expect("a file") + 1.hour();
     let config = Config::new(
         "s",
-        kind.api,
+        world.archive.kind(),
         &world.replay.base_url(),
         &from.to_string(),
         &to.to_string(),
@@ -112,36 +93,36 @@ fn load(world: &World, kind: &Kind, files: &[PathBuf]) -> Run {
 }
 
 /// Loads samples, hour by hour unless they follow each other without a gap, and compares every store with the reader.
-fn loads_right(kind: &Kind, files: &[PathBuf], without_gap: bool) {
-    assert!(!files.is_empty(), "no samples of {}", kind.family);
+fn loads_right(archive: Archive, files: &[PathBuf], without_gap: bool) {
+    assert!(!files.is_empty(), "no samples of {archive:?}");
     let expected = Tally::of_dumps(files);
     assert!(expected.rows > 0);
     for stores in BOTH {
-        let world = World::new(stores, &Options::default());
+        let world = World::of(archive, stores, &Options::default());
         for file in files {
-            place(&world, kind, file);
+            place(&world, file);
         }
         let chunk = if without_gap { files.len() } else { 1 };
         for files in files.chunks(chunk) {
-            let run = load(&world, kind, files).expect(0);
+            let run = load(&world, files).expect(0);
             assert_eq!(run.count("loaded"), files.len() as u64);
         }
         assert_eq!(
-            world.warehouse.tally(&kind.facts()),
+            world.warehouse.tally(archive.facts()),
             expected,
             "warehouse, {stores:?}"
         );
         assert_eq!(
-            world.lake.tally(&world.env, &kind.facts()).0,
+            world.lake.tally(&world.env, archive.facts()).0,
             expected,
             "lake, {stores:?}"
         );
-        world.check_derived(kind.family);
+        world.check_derived();
         let wrong_hour = files.iter().filter(|file| {
             let ts = start(file).strftime("%Y-%m-%d %H:%M:%S").to_string();
             let unit = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let rows = world.warehouse.number(&format!("SELECT COUNT(*) FROM {} WHERE ts = '{ts}'", kind.facts()));
-            let ledger = format!("SELECT `rows` FROM ingest_ledger WHERE source = '{}' AND unit = '{unit}' AND ts = '{ts}'", kind.api);
+            let rows = world.warehouse.number(&format!("SELECT COUNT(*) FROM {} WHERE ts = '{ts}'", archive.facts()));
+            let ledger = format!("SELECT `rows` FROM ingest_ledger WHERE source = '{}' AND unit = '{unit}' AND ts = '{ts}'", archive.source());
             rows != Tally::of_dumps(&[(*file).clone()]).rows || rows != world.warehouse.number(&ledger)
         });
         assert_eq!(
@@ -155,7 +136,7 @@ fn loads_right(kind: &Kind, files: &[PathBuf], without_gap: bool) {
 #[test]
 fn the_bundled_page_views_land_as_an_independent_reader_sees_them() {
     loads_right(
-        &PAGEVIEWS,
+        Archive::Pageviews,
         &samples(&env::file("samples"), "pageviews"),
         false,
     );
@@ -164,7 +145,7 @@ fn the_bundled_page_views_land_as_an_independent_reader_sees_them() {
 #[test]
 fn the_bundled_page_counts_land_as_an_independent_reader_sees_them() {
     loads_right(
-        &PAGECOUNTS,
+        Archive::Pagecounts,
         &samples(&env::file("samples"), "pagecounts"),
         true,
     );
@@ -179,26 +160,15 @@ fn all_other_real_samples_land_as_an_independent_reader_sees_them() {
         );
         return;
     };
-    loads_right(&PAGEVIEWS, &samples(&folder, "pageviews"), false);
-    loads_right(&PAGECOUNTS, &samples(&folder, "pagecounts"), false);
+    loads_right(Archive::Pageviews, &samples(&folder, "pageviews"), false);
+    loads_right(Archive::Pagecounts, &samples(&folder, "pagecounts"), false);
 }
 
 #[test]
-fn a_generated_hour_lands_right_down_to_the_quoted_titles() {
-    for stores in BOTH {
-        let mut world = World::new(stores, &Options::default());
-        world.publish(Hour(5), 20_000);
-        let reader = Tally::of_dumps(&[world.dump.file(Hour(5))]);
-        assert_eq!(reader, world.total(), "the generator and the reader agree");
-        let _ = world.run().expect(0);
-        world.check();
-        assert!(
-            world
-                .warehouse
-                .number("SELECT COUNT(*) FROM pageviews_hourly WHERE title LIKE '%\"%'")
-                > 10
-        );
-    }
+fn what_the_generator_and_the_reader_say_of_an_hour_agrees() {
+    let world = World::new(Stores::Embedded, &Options::default());
+    let generated = world.dump.generated(Hour(5), 20_000);
+    assert_eq!(Tally::of_dumps(&[world.dump.file(Hour(5))]), generated);
 }
 
 /// A lake of page views, in S3, with a copy of it on disk.
@@ -294,7 +264,8 @@ fn the_demo_loads_all_samples_and_the_second_time_nothing() {
     let everything = samples(&env::file("samples"), "pageviews")
         .into_iter()
         .chain(samples(&env::file("samples"), "pagecounts"));
-    let units = everything.count();
+    // And a generated day of each daily archive.
+    let units = everything.count() + 2;
     let database = files_with(&home, &["db", "sqlite", "sqlite3"]);
     assert_eq!(database.len(), 1, "{database:?}");
     let warehouse = wikiingest_e2e::harness::Warehouse::Sqlite {
@@ -307,27 +278,28 @@ fn the_demo_loads_all_samples_and_the_second_time_nothing() {
         )
     };
     assert_eq!(loaded().0, units as u64, "{first}");
-    for kind in [PAGEVIEWS, PAGECOUNTS] {
+    for (archive, prefix) in [
+        (Archive::Pageviews, "pageviews"),
+        (Archive::Pagecounts, "pagecounts"),
+    ] {
         let table = files_with(&home, &["parquet"])
             .into_iter()
             .find_map(|file| {
                 file.ancestors()
-                    .find(|dir| dir.ends_with(kind.facts()))
+                    .find(|dir| dir.ends_with(archive.facts()))
                     .map(Path::to_owned)
             });
-        let table = table.unwrap_or_else(|| panic!("no {} in the lake", kind.facts()));
-        let expected = Tally::of_dumps(&samples(&env::file("samples"), kind.family));
+        let table = table.unwrap_or_else(|| panic!("no {} in the lake", archive.facts()));
+        let expected = Tally::of_dumps(&samples(&env::file("samples"), prefix));
         assert_eq!(
             Tally::of_json(&open_lake(&env.python, "duckdb", &table)),
             expected,
-            "DuckDB, {}",
-            kind.family
+            "DuckDB, {archive:?}"
         );
         assert_eq!(
-            warehouse.tally(&kind.facts()),
+            warehouse.tally(archive.facts()),
             expected,
-            "SQLite, {}",
-            kind.family
+            "SQLite, {archive:?}"
         );
     }
     assert_eq!(
@@ -366,22 +338,19 @@ fn files_with(dir: &Path, extensions: &[&str]) -> Vec<PathBuf> {
 #[test]
 fn an_hour_whose_file_gets_another_name_is_there_once() {
     for stores in BOTH {
-        let world = World::new(stores, &Options::default());
+        let world = World::of(Archive::Pagecounts, stores, &Options::default());
         let sample = samples(&env::file("samples"), "pagecounts").swap_remove(0);
         let files = [sample.clone()];
-        place(&world, &PAGECOUNTS, &sample);
-        let _ = load(&world, &PAGECOUNTS, &files).expect(0);
+        place(&world, &sample);
+        let _ = load(&world, &files).expect(0);
         let dir = world.dump.root().join("other/pagecounts-raw/2016/2016-08");
         let odd = dir.join("pagecounts-20160801-000001.gz");
         std::fs::copy(&sample, odd).expect("the sample can be copied");
+        assert_eq!(load(&world, &files).expect(0).count("loaded"), 1);
+        let (facts, expected) = (world.archive.facts(), Tally::of_dumps(&files));
+        assert_eq!(world.warehouse.tally(facts), expected, "{stores:?}");
         assert_eq!(
-            load(&world, &PAGECOUNTS, &files).expect(0).count("loaded"),
-            1
-        );
-        let (facts, expected) = (PAGECOUNTS.facts(), Tally::of_dumps(&files));
-        assert_eq!(world.warehouse.tally(&facts), expected, "{stores:?}");
-        assert_eq!(
-            world.lake.tally(&world.env, &facts).0,
+            world.lake.tally(&world.env, facts).0,
             expected,
             "{stores:?}"
         );

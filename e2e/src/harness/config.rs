@@ -31,7 +31,7 @@ impl Config {
         )
     }
 
-    /// Any hourly source.
+    /// A batch source of any kind, all of it.
     #[must_use]
     pub fn new(name: &str, kind: &str, base_url: &str, from: &str, to: &str) -> Self {
         let json = json!({

@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::tally::Tally;
-use crate::bench::generate::{self, Random};
+use crate::bench::generate::{self, Archive, Random};
 
 /// An hour, by its start, counted from the beginning of 3 August 2024: 5 is 05:00 to 06:00 of that day, whose file is
 /// named after 06:00.
@@ -34,7 +34,7 @@ impl Hour {
         self.text("%Y-%m-%d %H:00:00")
     }
 
-    fn text(self, format: &str) -> String {
+    pub(super) fn text(self, format: &str) -> String {
         let time = jiff::civil::date(2024, 8, 3).at(0, 0, 0, 0);
         let start = time + jiff::SignedDuration::from_hours(self.0.into());
         start.strftime(format).to_string()
@@ -110,6 +110,35 @@ impl Dump {
             text.push_str(" 1 0\n");
         }
         self.lines(hour, text.as_bytes());
+        tally
+    }
+
+    /// Publishes a unit of an archive, with some more lines at its end, and says what is in it.
+    #[must_use]
+    pub fn publish(&self, archive: Archive, unit: Hour, lines: usize, more: &str) -> Tally {
+        let path = self.root.join(archive.path(unit));
+        fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("the folder can be made");
+        let size = generate::Size {
+            lines,
+            seed: u64::from(unit.0) + 1,
+        };
+        let mut packed = Vec::new();
+        archive
+            .write_packed(size, &mut packed)
+            .expect("a Vec takes everything");
+        // What an independent reader finds, without what it could not read.
+        fs::write(&path, &packed).expect("the file can be written");
+        let tally = Tally::of_dumps(std::slice::from_ref(&path));
+        if !more.is_empty() {
+            // Another member, or stream, of the same file.
+            packed.extend(
+                archive
+                    .pack(more.as_bytes())
+                    .expect("a Vec takes everything"),
+            );
+            fs::write(&path, &packed).expect("the file can be written");
+        }
         tally
     }
 

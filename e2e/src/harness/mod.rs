@@ -18,6 +18,7 @@ pub mod changes;
 pub mod config;
 pub mod dump;
 pub mod env;
+pub mod format;
 #[cfg(feature = "cluster")]
 pub mod kube;
 pub mod lake;

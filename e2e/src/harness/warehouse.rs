@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use super::env::{self, Env};
+use super::format::{Row, row};
 use super::tally::Tally;
+use crate::bench::generate::Archive;
 use crate::process::capture;
 use crate::servers::mariadb;
 
@@ -112,9 +114,10 @@ impl Warehouse {
     /// What is in a fact table.
     #[must_use]
     pub fn tally(&self, facts: &str) -> Tally {
+        let Row { key, title, number } = row(facts);
         let rows = self.query(&format!(
-            "SELECT COUNT(*), COALESCE(SUM(views), 0), \
-             COALESCE(SUM(CRC32(CONCAT(domain_code, '\t', title, '\t', views))), 0) FROM {facts}"
+            "SELECT COUNT(*), COALESCE(SUM({number}), 0), \
+             COALESCE(SUM(CRC32(CONCAT({key}, '\t', {title}, '\t', {number}))), 0) FROM {facts}"
         ));
         let number = |n: usize| {
             rows[0][n]
@@ -142,14 +145,8 @@ impl Warehouse {
 
     /// Empties every table that a batch source feeds.
     pub fn clear(&self) {
-        let tables = [
-            "pageviews_hourly",
-            "pageviews_project_hourly",
-            "pageviews_top_hourly",
-            "ingest_ledger",
-            "ingest_rejects",
-        ];
-        for table in tables {
+        let facts = Archive::ALL.into_iter().flat_map(Archive::tables).copied();
+        for table in facts.chain(["ingest_ledger", "ingest_rejects"]) {
             let _ = self.query(&format!("DELETE FROM {table}"));
         }
     }

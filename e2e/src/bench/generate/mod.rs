@@ -58,6 +58,14 @@ pub struct Written {
 }
 
 impl Archive {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Pageviews,
+        Self::Pagecounts,
+        Self::PageviewComplete,
+        Self::Mediacounts,
+    ];
+
     /// Writes the text of a file.
     ///
     /// # Errors
@@ -89,6 +97,21 @@ impl Archive {
         let written = self.write(size, &mut gzip)?;
         gzip.finish()?.flush()?;
         Ok(written)
+    }
+
+    /// Packs a text as a file is.
+    ///
+    /// # Errors
+    /// None: memory takes everything.
+    pub fn pack(self, text: &[u8]) -> io::Result<Vec<u8>> {
+        if self.is_bzip2() {
+            let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+            bzip2.write_all(text)?;
+            return bzip2.finish();
+        }
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        gzip.write_all(text)?;
+        gzip.finish()
     }
 
     /// Whether its files are packed with bzip2; else it is gzip.
@@ -131,12 +154,7 @@ fn divide(total: usize, weights: &[f64]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    const ALL: [Archive; 4] = [
-        Archive::Pageviews,
-        Archive::Pagecounts,
-        Archive::PageviewComplete,
-        Archive::Mediacounts,
-    ];
+    const ALL: [Archive; 4] = Archive::ALL;
 
     fn bytes(archive: Archive, lines: usize, seed: u64) -> (Vec<u8>, Written) {
         let mut out = Vec::new();

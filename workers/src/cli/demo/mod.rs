@@ -148,7 +148,7 @@ fn verdict(total: Total, seconds: f64) -> String {
             loaded, held: 0, ..
         } => {
             format!(
-                "Loaded {loaded} files of real data in {seconds:.1} s, into a database and a folder."
+                "Loaded {loaded} files in {seconds:.1} s, into a database and a folder. Those of hours are real data; the two of days are made up."
             )
         }
         Total { loaded, held, .. } => {
@@ -187,7 +187,7 @@ mod tests {
     fn the_resource_is_valid_and_reads_from_here() {
         let spec = spec("http://127.0.0.1:1").unwrap();
         let base_urls = spec.sources.iter().map(|source| source.base_url.as_deref());
-        assert!(base_urls.eq([Some("http://127.0.0.1:1"); 3]));
+        assert!(base_urls.eq([Some("http://127.0.0.1:1"); 5]));
     }
 
     #[test]

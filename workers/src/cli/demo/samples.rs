@@ -1,9 +1,11 @@
-//! The real samples that come with the program, as Wikimedia's host would serve them.
+//! The samples that come with the program, as Wikimedia's host would serve them. Hours are real; of days there was no
+//! real file to be had, and those are made up.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
 use bytes::Bytes;
 use jiff::SignedDuration;
+use wikiingest_crds::Agent;
 use wikimedia_replay::MemoryFile;
 
 use crate::batch::dataset::Dataset;
@@ -35,6 +37,25 @@ const PAGECOUNTS: [(&str, &[u8]); 24] = bundled!("other/pagecounts-raw/2016/2016
     "pagecounts-20160801-210000" "pagecounts-20160801-220000" "pagecounts-20160801-230000"
 );
 
+macro_rules! generated {
+    ($path:literal) => {
+        [(
+            concat!("/", $path),
+            include_bytes!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../e2e/samples/generated/",
+                $path
+            )) as &[u8],
+        )]
+    };
+}
+
+const PAGEVIEW_COMPLETE: [(&str, &[u8]); 1] =
+    generated!("other/pageview_complete/2024/2024-08/pageviews-20240803-user.bz2");
+
+const MEDIACOUNTS: [(&str, &[u8]); 1] =
+    generated!("other/mediacounts/daily/2024/mediacounts.2024-08-03.v00.tsv.bz2");
+
 /// The samples by their paths on the host.
 pub(super) fn files() -> BTreeMap<String, MemoryFile> {
     let of = |dataset, files: &[(&'static str, &'static [u8])]| -> Vec<_> {
@@ -50,6 +71,11 @@ pub(super) fn files() -> BTreeMap<String, MemoryFile> {
     of(Dataset::Pageviews, &PAGEVIEWS)
         .into_iter()
         .chain(of(Dataset::PagecountsRaw, &PAGECOUNTS))
+        .chain(of(
+            Dataset::PageviewComplete(Agent::User),
+            &PAGEVIEW_COMPLETE,
+        ))
+        .chain(of(Dataset::Mediacounts, &MEDIACOUNTS))
         .collect()
 }
 
@@ -76,8 +102,9 @@ mod tests {
 
     #[test]
     fn all_samples_are_bundled() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/samples/other");
-        assert_eq!(files().len(), count(&folder));
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/samples");
+        let both = ["other", "generated/other"].map(|folder| count(&samples.join(folder)));
+        assert_eq!(files().len(), both.iter().sum());
     }
 
     #[test]

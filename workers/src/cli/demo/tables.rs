@@ -23,6 +23,9 @@ const WIKIS: &str = "SELECT wiki, SUM(events), SUM(bots), SUM(bytes_changed) FRO
 const USERS: &str = "SELECT COALESCE(user_name, ''), MAX(bot = 1), COUNT(*), COUNT(DISTINCT wiki) FROM recent_changes \
                      GROUP BY user_name ORDER BY COUNT(*) DESC, user_name LIMIT 5";
 
+const MEDIA: &str = "SELECT file, project, transfers FROM mediacounts_daily \
+                     ORDER BY transfers DESC, base_name LIMIT 5";
+
 const LANDED: &str = "SELECT source, COUNT(*), SUM(rows), SUM(rejected), MIN(ts), MAX(ts) \
                       FROM ingest_ledger GROUP BY source ORDER BY source DESC";
 
@@ -36,6 +39,7 @@ pub(super) async fn read(database: &Path) -> sqlx::Result<String> {
     let landed = landed(&mut connection).await?;
     let views = top(&mut connection, Dataset::Pageviews).await?;
     let counts = top(&mut connection, Dataset::PagecountsRaw).await?;
+    let media = media(&mut connection).await?;
     let types = changes(&mut connection, "type", TYPES).await?;
     let wikis = changes(&mut connection, "wiki", WIKIS).await?;
     let users = users(&mut connection).await?;
@@ -47,6 +51,7 @@ pub(super) async fn read(database: &Path) -> sqlx::Result<String> {
             "The most requested pages of the day, of those that begin with Simon",
             counts,
         ),
+        ("The most transferred media files of a made-up day", media),
         ("What was edited, by type", types),
         ("The busiest wikis", wikis),
         ("Who edited most", users),
@@ -95,6 +100,16 @@ async fn top(connection: &mut SqliteConnection, dataset: Dataset) -> sqlx::Resul
     for row in rows {
         let views = HumanCount(row.get::<i64, _>(2).unsigned_abs()).to_string();
         table.add_row([row.get(0), shown(row.get(1)), views]);
+    }
+    Ok(table)
+}
+
+async fn media(connection: &mut SqliteConnection) -> sqlx::Result<Table> {
+    let rows = sqlx::query(MEDIA).fetch_all(connection).await?;
+    let mut table = table(&["file", "project", "transfers"], 2..3);
+    for row in rows {
+        let transfers = HumanCount(row.get::<i64, _>(2).unsigned_abs()).to_string();
+        table.add_row([shown(row.get(0)), row.get(1), transfers]);
     }
     Ok(table)
 }
