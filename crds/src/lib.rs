@@ -4,6 +4,7 @@
 //!
 //! - the types themselves ([`WikiIngest`], [`WikiIngestSpec`], [`WikiIngestStatus`]) with their documentation, bounds
 //!   and CEL rules, which is all that `kubectl explain` and the API server know of them;
+//! - [`MIRRORS`]: the known mirrors of Wikimedia's files, and [`Host`], which tells when two URLs lead to the same one;
 //! - [`crd`]: the CRD object made of the types, and its YAML (`cargo run -p wikiingest-crds`);
 //! - [`worker`]: what the operator passes to a worker (configuration, names of secrets) and what comes back (report, exit code);
 //! - [`validate`]: what makes a resource valid, beyond what a schema can say, and, with the feature `offline`, all of it.
@@ -19,6 +20,8 @@
 
 pub mod crd;
 mod cron;
+mod host;
+mod mirror;
 mod schedule;
 mod sink;
 mod source;
@@ -30,6 +33,8 @@ pub mod worker;
 mod workers;
 
 pub use cron::ScheduleError;
+pub use host::Host;
+pub use mirror::{DEFAULT_CONNECTIONS, DUMPS_URL, MIRRORS, Mirror, mirror_at};
 pub use schedule::{Backfill, Schedule, StreamOptions};
 pub use sink::{
     Compression, DEFAULT_ZSTD_LEVEL, FolderSink, LocalSecretRef, Retention, S3Sink, SecretKeyRef,

@@ -5,7 +5,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Span;
+use crate::{Source, Span};
 
 /// When a batch source looks for new files, and how far back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,12 +64,33 @@ pub struct Backfill {
     /// (daily sources: on midnight). Example: 2025-01-01T00:00:00Z.
     pub to: Timestamp,
 
-    /// How many workers load the range at the same time. Wikimedia's host is given two connections from the whole
-    /// cluster whatever is set here, and scheduled runs go first, so more than 2 helps only with a mirror (baseUrl).
-    /// Default: 1.
+    /// Where to read the range from instead of the source's own host, so that the years of a backfill can be spread over
+    /// hosts while the schedule goes on reading the source's: the URL of a mirror, under which the paths are the same.
+    /// Known mirrors are `https://mirror.accum.se/mirror/wikimedia.org`, `https://dumps.wikimedia.your.org` and
+    /// `https://wikimedia.crc.nd.edu`; they may lag behind and have gaps, so load what has been there for long. Each host
+    /// has its own limit of connections. Default: the source's baseUrl. Example:
+    /// `https://mirror.accum.se/mirror/wikimedia.org`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 8, max = 512),
+        regex(pattern = r"^https?://[A-Za-z0-9._:\[\]-]+(/[A-Za-z0-9._~%/-]*)?$")
+    )]
+    pub base_url: Option<String>,
+
+    /// How many workers load the range at the same time. Each has one of the connections that the whole cluster is given
+    /// to the host, so there are never more than those (two to Wikimedia's own host and to one that is not known), and
+    /// scheduled runs go first. Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 16))]
     pub parallelism: u16,
+}
+
+impl Backfill {
+    /// Where the range of this backfill of a source is read from; none for Wikimedia's own host.
+    #[must_use]
+    pub fn base_url<'a>(&'a self, source: &'a Source) -> Option<&'a str> {
+        self.base_url.as_deref().or(source.base_url.as_deref())
+    }
 }
 
 fn one() -> u16 {

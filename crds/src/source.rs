@@ -65,7 +65,8 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
 
-    /// Where to read from instead of Wikimedia's own host: the URL of a mirror, under which the paths are the same.
+    /// Where to read from instead of Wikimedia's own host: the URL of a mirror, under which the paths are the same. A
+    /// backfill may have its own. Each host has its own limit of connections from the whole cluster.
     /// Default: `https://dumps.wikimedia.org` for files, `https://stream.wikimedia.org` for the stream.
     /// Example: `https://mirror.example.org/wikimedia`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Value, json};
-use wikiingest_crds::crd;
+use wikiingest_crds::{MIRRORS, crd};
 
 fn schema() -> Value {
     let crd = json!(crd::crd());
@@ -84,6 +84,18 @@ fn every_field_is_documented() {
         }
     });
     assert_eq!(bare, Vec::<String>::new());
+}
+
+#[test]
+fn whoever_looks_for_a_mirror_finds_all_that_are_known() {
+    let sources = &schema()["properties"]["spec"]["properties"]["sources"]["items"]["properties"];
+    let field = &sources["backfill"]["items"]["properties"]["baseUrl"]["description"];
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md"));
+    for text in [field.as_str().unwrap(), &readme.unwrap()] {
+        for mirror in MIRRORS {
+            assert!(text.contains(mirror.base_url), "{mirror:?} in {text}");
+        }
+    }
 }
 
 #[test]

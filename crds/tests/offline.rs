@@ -52,6 +52,7 @@ fn what_has_a_default_may_be_left_out_or_null() {
             "/spec/sources/0/schedule/timeZone",
             "/spec/sources/0/schedule/lookback",
             "/spec/sources/0/backfill/0/parallelism",
+            "/spec/sources/0/backfill/0/baseUrl",
             "/spec/sources/2/startFrom",
             "/spec/workers/imagePullPolicy",
         ] {

@@ -110,8 +110,11 @@ fn a_backfill_ends_with_every_hour_once_whoever_is_killed() {
         .as_array_mut()
         .expect("sources")
         .truncate(1);
+    // The range has a host of its own: at the source's nobody answers.
+    resource["spec"]["sources"][0]["baseUrl"] = json!("http://replay:1");
     resource["spec"]["sources"][0]["backfill"] = json!([{
         "name": "day", "from": Hour(0).timestamp(), "to": Hour(23).timestamp(), "parallelism": 3,
+        "baseUrl": ReplayPod::BASE_URL,
     }]);
     world.apply(&resource);
     let kubectl = world.namespace.kubectl();
@@ -141,6 +144,9 @@ fn a_backfill_ends_with_every_hour_once_whoever_is_killed() {
         (&json!("Running"), &json!(23)),
         "{status}"
     );
+    // A Job for each of the connections that it may have.
+    let lanes = kubectl.list("job", "app.kubernetes.io/component=backfill");
+    assert_eq!(lanes.expect("a list").len(), 3);
     kill("app=wikiingest-operator");
     loaded(8);
     kill("app.kubernetes.io/component=backfill");

@@ -1,7 +1,7 @@
 //! Which backfills may run. Pure.
 //!
-//! The scheduler lets one pod at a time use a connection to the dumps host ([`Connection`](crate::build::Connection));
-//! this decides whose turn it is: scheduled runs first, then backfills by age.
+//! The scheduler lets one pod at a time use a connection to a host ([`Connection`](crate::build::Connection)); this decides
+//! whose turn it is: scheduled runs first, then backfills by age.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -72,7 +72,7 @@ fn is_backfill(job: &Job) -> bool {
     job.labels().get(names::COMPONENT).map(String::as_str) == Some(Component::Backfill.as_str())
 }
 
-/// The number of the connection to the dumps host that a Job uses; none for one that uses another host.
+/// The connection to a host that a Job uses, by its label; none for one that reads no files.
 #[must_use]
 pub fn connection(job: &Job) -> Option<&str> {
     let template = &job.spec.as_ref()?.template;
@@ -129,6 +129,11 @@ mod tests {
         // One that would not start anyway is in nobody's way.
         let idle = BTreeSet::from([Owner::of(old.as_ref())]);
         assert_eq!(held(&jobs, "n", &idle), HashSet::new());
+        // Another host's connections are others, whatever their numbers.
+        let elsewhere = a_job("elsewhere", "backfill", "mirror.example.org_0", 1, false);
+        let mut jobs = with(run(false));
+        jobs.push(elsewhere);
+        assert_eq!(held(&jobs, "n", &BTreeSet::new()), both);
         // One that is done makes room for the next.
         let done = a_job("old", "backfill", "0", 9, true);
         assert_eq!(

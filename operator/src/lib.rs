@@ -11,6 +11,7 @@ pub mod controller;
 pub mod dereference;
 pub mod error;
 pub mod events;
+pub mod host_limit;
 pub mod leader;
 pub mod metrics;
 pub mod names;

@@ -21,6 +21,7 @@ use wikiingest_crds::WikiIngest;
 use wikiingest_operator::{
     controller::{self, Context},
     events::Publisher,
+    host_limit::HostLimit,
     leader::Candidate,
     metrics::Metrics,
     scrape::Scraper,
@@ -75,6 +76,15 @@ struct Run {
         value_parser = clap::value_parser!(u32).range(1..=16)
     )]
     dumps_connections: u32,
+    /// How many there may be to another host, such as https://mirror.example.org=4; again, or with commas between them,
+    /// for several hosts [default: what is known of a mirror, else 2]
+    #[arg(
+        long,
+        env = "WIKIINGEST_MIRROR_CONNECTIONS",
+        value_name = "URL=NUMBER",
+        value_delimiter = ','
+    )]
+    mirror_connections: Vec<HostLimit>,
     /// Look after the resources of these namespaces only, with commas between them [default: all]
     #[arg(
         long = "namespace",
@@ -172,9 +182,12 @@ async fn act(
         version = env!("CARGO_PKG_VERSION"),
         "Looking after WikiIngest resources"
     );
+    let limits = options.mirror_connections.iter();
+    let limits = limits.map(|limit| (limit.host.clone(), limit.connections));
     let settings = Settings {
         worker_image: options.worker_image.clone(),
         dumps_connections: options.dumps_connections,
+        mirror_connections: limits.collect(),
     };
     let (publisher, publishing) = Publisher::start(client.clone(), options.identity.clone());
     let context = Context::new(client, settings, Arc::clone(metrics), publisher, scraper);
@@ -264,5 +277,27 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn limits_of_hosts_are_told_one_by_one_or_with_commas() {
+        let told = "--mirror-connections=https://a.example.org=3,http://b:8080/x=4";
+        let again = "--mirror-connections=https://c.example.org=5";
+        let command = [
+            "wikiingest-operator",
+            "run",
+            "--worker-image=w",
+            told,
+            again,
+        ];
+        let Command::Run(options) = Cli::try_parse_from(command).unwrap().command else {
+            panic!("it is run");
+        };
+        let told: Vec<_> = options
+            .mirror_connections
+            .iter()
+            .map(|limit| format!("{} {}", limit.host, limit.connections))
+            .collect();
+        assert_eq!(told, ["a.example.org 3", "b:8080 4", "c.example.org 5"]);
     }
 }

@@ -25,7 +25,8 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const SOURCE: &str = "wikiingest.dev/source";
 /// The backfill that a child is for.
 pub const BACKFILL: &str = "wikiingest.dev/backfill";
-/// Which of the cluster's connections to the dumps host a pod uses. Pods of one number keep each other off.
+/// Which of the cluster's connections a pod uses: a number is the dumps host's, those of other hosts have the host before
+/// it. Pods of one value keep each other off.
 pub const CONNECTION: &str = "wikiingest.dev/dumps-connection";
 /// The token of a run that was asked for.
 pub const RUN_NOW: &str = "wikiingest.dev/run-now";
@@ -89,6 +90,24 @@ pub fn of_job(ingest: &str, task: &str, made_from: &str) -> String {
     )
 }
 
+/// The value of [`CONNECTION`] for a host, as `NAME` or `NAME:PORT`, that is not the dumps host.
+#[must_use]
+pub fn connection(host: &str, number: u32) -> String {
+    let number = format!("_{number}");
+    let is_kept = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-');
+    let readable = host.replace(':', "_");
+    let is_plain = host.chars().all(|letter| is_kept(&letter) || letter == ':')
+        && host.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if is_plain && readable.len() + number.len() <= LABEL {
+        return readable + &number;
+    }
+    // The hash keeps apart what is cut, or left out.
+    let room = LABEL - number.len() - 9;
+    let kept: String = host.chars().filter(is_kept).take(room).collect();
+    let kept = format!("{kept}-{}", short_hash(host));
+    kept.trim_start_matches(['-', '.']).to_owned() + &number
+}
+
 fn hashed(plain: &str, whole: &str, limit: usize) -> String {
     // A Job that counts its pods may have no dot in its name; the hash keeps such names apart.
     let plain = plain.replace('.', "-");
@@ -141,6 +160,35 @@ pub fn labels(ingest: &str, component: Option<Component>) -> BTreeMap<String, St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_are_values_of_labels_whatever_the_host_is() {
+        assert_eq!(connection("mirror.accum.se", 1), "mirror.accum.se_1");
+        assert_eq!(connection("replay.n.svc:8080", 0), "replay.n.svc_8080_0");
+        let long = "x".repeat(512);
+        let hosts = [
+            "[2001:db8::1]:8080",
+            "[::1]",
+            "-a",
+            "a_8080",
+            "a:8080",
+            "",
+            "é",
+            &long,
+        ];
+        let mut values = std::collections::BTreeSet::new();
+        for host in hosts {
+            let value = connection(host, 255);
+            let is_letter = |letter: char| letter.is_ascii_alphanumeric();
+            assert!(value.len() <= 63 && value.starts_with(is_letter), "{value}");
+            let fits = |letter| is_letter(letter) || matches!(letter, '.' | '-' | '_');
+            assert!(
+                value.chars().all(fits) && value.ends_with("_255"),
+                "{value}"
+            );
+            assert!(values.insert(value), "{host}");
+        }
+    }
 
     #[test]
     fn names_are_readable_where_they_can_be_and_never_the_same() {

@@ -1,7 +1,10 @@
 //! What the operator was installed with.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::json;
+use wikiingest_crds::{DEFAULT_CONNECTIONS, DUMPS_URL, Host, mirror_at};
 
 /// What holds for all resources.
 #[derive(Clone, Debug)]
@@ -10,9 +13,25 @@ pub struct Settings {
     pub worker_image: String,
     /// How many connections to Wikimedia's dumps host there may be from the whole cluster, 1 at least.
     pub dumps_connections: u32,
+    /// How many there may be to other hosts, where it is neither what is known of a mirror nor the default.
+    pub mirror_connections: BTreeMap<Host, u32>,
 }
 
 impl Settings {
+    /// How many connections to a host there may be from the whole cluster. A host whose name is of one part is a Service
+    /// of the namespace that it is used in; a limit for that name holds for the Service of each namespace.
+    #[must_use]
+    pub fn connections(&self, host: &Host, namespace: &str) -> u32 {
+        if *host == Host::of(DUMPS_URL) {
+            return self.dumps_connections;
+        }
+        let told = self.mirror_connections.get(&host.within(namespace));
+        told.or_else(|| self.mirror_connections.get(host))
+            .copied()
+            .or_else(|| mirror_at(host).map(|mirror| mirror.connections))
+            .unwrap_or(DEFAULT_CONNECTIONS)
+    }
+
     /// What a worker asks of its node where a resource says nothing. A batch worker holds about 45 MiB whatever the size
     /// of the files, a stream worker 20 to 40; the limits leave room for lines and events out of the ordinary.
     #[must_use]

@@ -78,7 +78,7 @@ impl Scope {
         }
     }
 
-    /// Those that may wait for a connection to the dumps host.
+    /// Those that may wait for a connection to a host.
     fn wake_backfills(&self) {
         for ingest in self.ingests.state() {
             let status = ingest.status.as_ref();
@@ -229,7 +229,7 @@ fn wake_owner<K>(scopes: &[Scope], owner: &Owner, _: Option<&K>) {
         .for_each(|scope| scope.wake_owner(owner));
 }
 
-/// A Job that uses a connection to the dumps host keeps others waiting, whosever they are.
+/// A Job that uses a connection to a host keeps others waiting, whosever they are.
 fn wake_for_job(scopes: &[Scope], owner: &Owner, job: Option<&Job>) {
     wake_owner(scopes, owner, job);
     if job.is_none_or(|job| admission::connection(job).is_some()) {

@@ -23,6 +23,7 @@ fn children_of(ingest: &WikiIngest, secrets: &[(&str, &str)]) -> Children {
     let settings = Settings {
         worker_image: "wikiingest/workers:0.1.0".to_owned(),
         dumps_connections: 2,
+        mirror_connections: BTreeMap::new(),
     };
     let secrets = secrets
         .iter()
@@ -54,7 +55,7 @@ fn as_yaml(children: &Children) -> String {
 
 #[test]
 fn the_corpus_becomes_what_it_became() {
-    for name in ["whole", "smallest", "mirror"] {
+    for name in ["whole", "smallest", "mirror", "mirrors"] {
         let children = children_of(
             &read(name),
             &[("singlestore", "7"), ("singlestore-ca", "8")],
@@ -115,7 +116,7 @@ fn lanes_are_all_of_a_backfill_each_with_a_connection_of_its_own() {
     let children = children_of(&read("whole"), &[]);
     let plan = &children.backfills[0];
     assert_eq!((plan.parts, plan.lanes.len()), (366, 2));
-    let connections: Vec<_> = plan.lanes.iter().map(|lane| lane.connection).collect();
+    let connections: Vec<_> = plan.lanes.iter().map(|lane| &lane.connection).collect();
     assert_ne!(connections[0], connections[1]);
     let completions: i64 = plan
         .lanes
@@ -133,22 +134,87 @@ fn lanes_are_all_of_a_backfill_each_with_a_connection_of_its_own() {
     assert_eq!(window(0)["from"], "2024-01-01T00:00:00Z");
     assert_eq!(window(0)["to"], window(1)["from"]);
     assert_eq!(window(1)["to"], "2025-01-01T00:00:00Z");
-    // At a mirror there is one lane, as wide as it was asked for; a short range is cut into hours.
+    // A host of which nothing is known has two connections, too; a short range is cut into hours.
     let mirror = children_of(&read("mirror"), &[]);
-    let widths: Vec<_> = mirror
-        .backfills
-        .iter()
-        .map(|plan| {
-            (
-                plan.lanes.len(),
-                plan.parts,
-                plan.lanes[0].job.object["spec"]["parallelism"]
-                    .as_i64()
-                    .unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(widths, [(1, 3653, 8), (1, 6, 1)]);
+    let plans = mirror.backfills.iter();
+    let sizes: Vec<_> = plans.map(|plan| (plan.lanes.len(), plan.parts)).collect();
+    assert_eq!(sizes, [(2, 3653), (1, 6)]);
+}
+
+/// The labels of a backfill's lanes, as its pods have them.
+fn labels(children: &Children, backfill: usize) -> Vec<String> {
+    let lanes = children.backfills[backfill].lanes.iter();
+    let of_pods = lanes.map(|lane| {
+        assert_eq!(lane.job.object["spec"]["parallelism"], 1);
+        let template = &lane.job.object["spec"]["template"];
+        let label = &template["metadata"]["labels"]["wikiingest.dev/dumps-connection"];
+        let label = label.as_str().unwrap().to_owned();
+        // What it is labelled with is what it keeps off.
+        let kept_off = template["spec"]["affinity"].to_string();
+        assert!(kept_off.contains(&format!("{label:?}")), "{kept_off}");
+        assert_eq!(lane.connection.label(), label);
+        label
+    });
+    let mut labels: Vec<String> = of_pods.collect();
+    labels.sort();
+    labels
+}
+
+#[test]
+fn a_backfill_may_have_a_host_of_its_own_with_connections_of_its_own() {
+    let children = children_of(&read("mirrors"), &[]);
+    let own = labels(&children, 0);
+    assert!(
+        own.len() == 1 && ["0", "1"].contains(&own[0].as_str()),
+        "{own:?}"
+    );
+    let accum = (0..4).map(|number| format!("mirror.accum.se_{number}"));
+    assert_eq!(labels(&children, 1), accum.collect::<Vec<_>>());
+    let your_org = (0..2).map(|number| format!("dumps.wikimedia.your.org_{number}"));
+    assert_eq!(labels(&children, 2), your_org.collect::<Vec<_>>());
+    // Workers are told of their host as if it were the source's, and that they have one connection to it.
+    let files = children.config.object["data"].as_object().unwrap();
+    for (file, text) in files {
+        let config: serde_json::Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+        let wanted = match file.split('.').nth(1) {
+            Some("y2023") => "https://mirror.accum.se/mirror/wikimedia.org".into(),
+            Some("y2022") => "https://dumps.wikimedia.your.org/".into(),
+            _ => serde_json::Value::Null,
+        };
+        assert_eq!(config["source"]["baseUrl"], wanted, "{file}");
+        assert_eq!(config["limits"]["connections"], 1, "{file}");
+    }
+    assert_eq!(files.len(), 1 + 1 + 4 + 2);
+}
+
+#[test]
+fn a_host_is_the_same_however_it_is_written() {
+    let with = |schedule: Option<&str>, backfill: Option<&str>| {
+        let mut ingest = read("mirrors");
+        let source = &mut ingest.spec.sources[0];
+        source.base_url = schedule.map(str::to_owned);
+        source.backfill.truncate(1);
+        source.backfill[0].base_url = backfill.map(str::to_owned);
+        labels(&children_of(&ingest, &[]), 0)
+    };
+    let dumps = with(None, None);
+    assert_eq!(with(None, Some("https://Dumps.wikimedia.org:443/")), dumps);
+    assert_eq!(with(Some("https://dumps.wikimedia.org"), None), dumps);
+    let mirror = with(Some("https://mirror.example.org/a"), None);
+    assert!(mirror[0].starts_with("mirror.example.org_"), "{mirror:?}");
+    let spelled = [
+        "https://mirror.example.org/a/",
+        "https://mirror.example.org/b",
+        "http://MIRROR.example.org.:80",
+    ];
+    for url in spelled {
+        assert_eq!(with(Some(url), None), mirror, "{url}");
+        assert_eq!(
+            with(Some("https://mirror.example.org/a"), Some(url)),
+            mirror,
+            "{url}"
+        );
+    }
 }
 
 #[test]

@@ -84,6 +84,7 @@ fn settings() -> Settings {
     Settings {
         worker_image: "workers:1".to_owned(),
         dumps_connections: 2,
+        mirror_connections: BTreeMap::new(),
     }
 }
 
@@ -247,6 +248,14 @@ fn a_run_whose_image_is_missing_is_told() {
         condition(&status_of(&ingest(), &found), "Ready"),
         "True Ready"
     );
+    // One of its kind that fits nowhere is not.
+    let too_large = json!({"conditions": [{
+        "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available: 1 Insufficient memory",
+    }]});
+    found.pods = a_pod(json!({"wikiingest.dev/dumps-connection": "0"}), too_large);
+    let status = status_of(&ingest(), &found);
+    assert_eq!(condition(&status, "Ready"), "False PodWaiting");
+    assert!(message(&status, "Ready").contains("Insufficient memory"));
     found.pods = a_pod(json!({}), queues);
     let status = status_of(&ingest(), &found);
     assert_eq!(condition(&status, "Ready"), "False PodWaiting");

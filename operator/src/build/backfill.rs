@@ -1,8 +1,7 @@
 //! Backfills: Indexed Jobs over the parts of a range.
 //!
-//! A range is cut into days (short ones of hourly files into hours), and the days into lanes, each a Job of its own. At
-//! the dumps host a lane has a connection to itself, one pod at a time; at a mirror there is one lane, as wide as the
-//! backfill asks.
+//! A range is cut into days (short ones of hourly files into hours), and the days into lanes, each a Job of its own: one
+//! pod at a time, with a connection to its host that no other lane of the range has.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -35,14 +34,15 @@ pub struct Plan {
 pub struct Lane {
     /// The Job, while it may run.
     pub job: Child,
-    /// The connection that it uses; none at a mirror.
-    pub connection: Option<Connection>,
+    /// The connection that it uses.
+    pub connection: Connection,
 }
 
-/// A stretch of a range: its file, and when it is.
-struct Stretch {
-    file: String,
-    window: Window,
+/// A stretch of a range: the file that tells a worker of it, where it is read from, and when it is.
+pub(super) struct Stretch<'a> {
+    pub(super) file: String,
+    pub(super) base_url: Option<&'a str>,
+    pub(super) window: Window,
 }
 
 pub(super) fn plans(context: &Context<'_>) -> Vec<Plan> {
@@ -55,21 +55,20 @@ pub(super) fn plans(context: &Context<'_>) -> Vec<Plan> {
         .collect()
 }
 
-/// The windows of a source's backfills, each with the name of its file.
-pub(super) fn windows(
+/// All stretches of a source's backfills.
+pub(super) fn parts<'a>(
     context: &Context<'_>,
-    source: &Source,
-) -> impl Iterator<Item = (String, Window)> {
+    source: &'a Source,
+) -> impl Iterator<Item = Stretch<'a>> {
     let backfills = source.backfill.iter();
-    let stretches = backfills.flat_map(move |backfill| stretches(context, source, backfill));
-    stretches.map(|stretch| (stretch.file, stretch.window))
+    backfills.flat_map(move |backfill| stretches(context, source, backfill))
 }
 
 fn plan(context: &Context<'_>, source: &Source, backfill: &Backfill) -> Plan {
     let stretches = stretches(context, source, backfill);
     let parts = stretches.iter().map(|stretch| stretch.window.parts()).sum();
     let lane =
-        |(number, stretch): (usize, &Stretch)| lane(context, source, backfill, number, stretch);
+        |(number, stretch): (usize, &Stretch<'_>)| lane(context, source, backfill, number, stretch);
     Plan {
         source: source.name.clone(),
         name: backfill.name.clone(),
@@ -80,7 +79,12 @@ fn plan(context: &Context<'_>, source: &Source, backfill: &Backfill) -> Plan {
 }
 
 /// The range, cut evenly into as many lanes as there may be.
-fn stretches(context: &Context<'_>, source: &Source, backfill: &Backfill) -> Vec<Stretch> {
+fn stretches<'a>(
+    context: &Context<'_>,
+    source: &'a Source,
+    backfill: &'a Backfill,
+) -> Vec<Stretch<'a>> {
+    let base_url = backfill.base_url(source);
     let every = part_length(source, backfill);
     let whole = Window::Range {
         from: backfill.from,
@@ -88,12 +92,9 @@ fn stretches(context: &Context<'_>, source: &Source, backfill: &Backfill) -> Vec
         every: Some(every.clone()),
     };
     let parts = whole.parts();
-    let lanes = match source.base_url {
-        Some(_) => 1,
-        None => u32::from(backfill.parallelism)
-            .min(context.settings.dumps_connections)
-            .min(parts),
-    };
+    let lanes = u32::from(backfill.parallelism)
+        .min(batch::upstream(context, base_url).connections)
+        .min(parts);
     let start = |part: u32| match whole.part(part) {
         Ok(Window::Range { from, .. }) => from,
         _ => backfill.to,
@@ -105,6 +106,7 @@ fn stretches(context: &Context<'_>, source: &Source, backfill: &Backfill) -> Vec
     };
     let stretch = |lane: u32| Stretch {
         file: format!("{}.{}.{lane}-{lanes}.json", source.name, backfill.name),
+        base_url,
         window: Window::Range {
             from: edge(lane),
             to: edge(lane + 1),
@@ -129,12 +131,9 @@ fn lane(
     source: &Source,
     backfill: &Backfill,
     number: usize,
-    stretch: &Stretch,
+    stretch: &Stretch<'_>,
 ) -> Lane {
-    let limit = context.settings.dumps_connections;
-    // The first lane keeps off its own source's scheduled runs, if it can.
-    let by = u32::try_from(number).unwrap_or_default() + 1;
-    let connection = batch::connection(context, source).map(|own| own.after(by, limit));
+    let connection = connection(context, source, backfill, number);
     let mut labels = context.labels(Component::Backfill, &source.name);
     labels.insert(names::BACKFILL.to_owned(), backfill.name.clone());
     let sinks = batch::sinks(context, source);
@@ -144,17 +143,15 @@ fn lane(
         command: &["wikiingest-batch", "run"],
         file: &stretch.file,
         sinks: &sinks,
-        connection,
+        connection: Some(connection.clone()),
     };
-    let parallelism = match connection {
-        Some(_) => 1,
-        None => backfill.parallelism,
-    };
-    // Cut in another way, or on another connection, it is another Job: this one's parts are not that one's.
+    // Cut in another way, or on another connection, it is another Job: this one's parts are not that one's. How it is
+    // written is that of the first Jobs, which keep their names so.
     let made_from = format!(
-        "{}/{}/{connection:?}/{}/{}",
+        "{}/{}/Some(Connection({}))/{}/{}",
         backfill.from,
         backfill.to,
+        connection.label(),
         stretch.file,
         stretch.window.parts()
     );
@@ -168,7 +165,7 @@ fn lane(
         json!({"metadata": {"annotations": {(names::STARTED_WITH): started_with}}, "spec": {
             "completionMode": "Indexed",
             "completions": stretch.window.parts(),
-            "parallelism": parallelism,
+            "parallelism": 1,
             "backoffLimitPerIndex": 3,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": pod::failure_policy_by_index(&[64, 77], 2),
@@ -180,6 +177,23 @@ fn lane(
         }}),
     );
     Lane { job, connection }
+}
+
+/// The connection of a lane, by its number. At the host of its source's scheduled runs the first one keeps off them, if it
+/// can; elsewhere the backfills of a source spread over the connections there are.
+fn connection(
+    context: &Context<'_>,
+    source: &Source,
+    backfill: &Backfill,
+    number: usize,
+) -> Connection {
+    let upstream = batch::upstream(context, backfill.base_url(source));
+    let number = u32::try_from(number).unwrap_or_default();
+    if upstream == batch::upstream(context, source.base_url.as_deref()) {
+        return upstream.after(&batch::connection(context, source), number + 1);
+    }
+    let task = context.task(&format!("{}/{}", source.name, backfill.name));
+    upstream.after(&upstream.connection_of(&task), number)
 }
 
 /// The deadline is each part's, not the Job's: ranges of years take weeks.

@@ -4,7 +4,7 @@ use jiff::{Timestamp, Unit};
 use serde_json::{Value, json};
 use wikiingest_crds::{Schedule, Sink, Source};
 
-use super::{Child, Connection, Context, Kind, config, pod};
+use super::{Child, Connection, Context, Kind, Upstream, config, pod};
 use crate::{names, settings::Component};
 
 /// A run that takes longer hangs: a file of an hour takes less than a minute, one of a day less than an hour.
@@ -79,7 +79,7 @@ fn job(context: &Context<'_>, source: &Source) -> (Value, Value) {
         command: &["wikiingest-batch", "run"],
         file: &config::file_of(&source.name),
         sinks: &sinks,
-        connection: connection(context, source),
+        connection: Some(connection(context, source)),
     };
     let spec = json!({
         "backoffLimit": 3,
@@ -101,14 +101,15 @@ pub(super) fn sinks(context: &Context<'_>, source: &Source) -> Vec<Sink> {
         .collect()
 }
 
-/// A mirror has connections of its own.
-pub(super) fn connection(context: &Context<'_>, source: &Source) -> Option<Connection> {
-    let ingest = &context.ingest;
-    let limit = context.settings.dumps_connections;
-    source
-        .base_url
-        .is_none()
-        .then(|| Connection::of_schedule(ingest.namespace, ingest.name, &source.name, limit))
+/// The connection of the source's scheduled runs.
+pub(super) fn connection(context: &Context<'_>, source: &Source) -> Connection {
+    let upstream = upstream(context, source.base_url.as_deref());
+    upstream.connection_of(&context.task(&source.name))
+}
+
+/// The host at a base URL.
+pub(super) fn upstream(context: &Context<'_>, base_url: Option<&str>) -> Upstream {
+    Upstream::at(base_url, context.ingest.namespace, context.settings)
 }
 
 /// Half of the time to the next run, and an hour at most: a run that starts later is in the next one's way.

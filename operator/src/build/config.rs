@@ -34,12 +34,13 @@ pub(super) fn files(context: &Context<'_>) -> Result<Files, ResolveError> {
             continue;
         }
         if let Some(lookback) = source.lookback() {
-            let config = batch(context, source, Window::Lookback { lookback })?;
+            let base_url = source.base_url.as_deref();
+            let config = batch(context, source, base_url, Window::Lookback { lookback })?;
             files.insert(file_of(&source.name), json!(config).to_string());
         }
-        for (name, window) in backfill::windows(context, source) {
-            let config = batch(context, source, window)?;
-            files.insert(name, json!(config).to_string());
+        for part in backfill::parts(context, source) {
+            let config = batch(context, source, part.base_url, part.window)?;
+            files.insert(part.file, json!(config).to_string());
         }
     }
     if let Some(config) = migrate(context)? {
@@ -48,19 +49,19 @@ pub(super) fn files(context: &Context<'_>) -> Result<Files, ResolveError> {
     Ok(files)
 }
 
-/// Of the dumps host's connections a pod has one.
+/// Of its host's connections a pod has one.
 fn batch(
     context: &Context<'_>,
     source: &Source,
+    base_url: Option<&str>,
     window: Window,
 ) -> Result<WorkerConfig, ResolveError> {
     let mut config = resolve(context.ingest.spec, &source.name, window)?;
-    if source.base_url.is_none() {
-        config.limits = Limits {
-            connections: 1,
-            ..config.limits
-        };
-    }
+    config.limits = Limits {
+        connections: 1,
+        ..config.limits
+    };
+    config.source.base_url = base_url.map(str::to_owned);
     // What is loaded when, a worker need not know.
     config.source.schedule = None;
     config.source.backfill = Vec::new();
@@ -75,7 +76,8 @@ fn migrate(context: &Context<'_>) -> Result<Option<WorkerConfig>, ResolveError> 
         return Ok(None);
     };
     let lookback = wikiingest_crds::Span::hours(1);
-    let mut config = batch(context, source, Window::Lookback { lookback })?;
+    let base_url = source.base_url.as_deref();
+    let mut config = batch(context, source, base_url, Window::Lookback { lookback })?;
     config.sinks = databases;
     Ok(Some(config))
 }

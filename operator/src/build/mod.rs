@@ -20,6 +20,7 @@ use crate::{
     validate::Validated,
 };
 
+use self::connection::Upstream;
 pub use self::{
     backfill::{Lane, Plan},
     connection::Connection,
@@ -144,6 +145,11 @@ impl Context<'_> {
         let applied = names::short_hash(&object.to_string());
         object["metadata"]["annotations"][names::APPLIED] = applied.into();
         Child { kind, name, object }
+    }
+
+    /// What is done for a source, or for something of it, by a name that no other in the cluster has.
+    fn task(&self, name: &str) -> String {
+        format!("{}/{}/{name}", self.ingest.namespace, self.ingest.name)
     }
 
     fn labels(&self, component: Component, source: &str) -> BTreeMap<String, String> {

@@ -25,7 +25,7 @@ pub(super) struct Worker<'a> {
     pub(super) file: &'a str,
     /// The sinks whose secrets it needs.
     pub(super) sinks: &'a [Sink],
-    /// Which of the connections to the dumps host it uses.
+    /// Which of its host's connections it uses; none where it reads no files.
     pub(super) connection: Option<Connection>,
 }
 
@@ -69,8 +69,8 @@ impl Worker<'_> {
     /// Its pod template.
     pub(super) fn template(&self, context: &Context<'_>) -> Value {
         let mut labels = self.labels.clone();
-        if let Some(connection) = self.connection {
-            labels.insert(names::CONNECTION.to_owned(), connection.0.to_string());
+        if let Some(connection) = &self.connection {
+            labels.insert(names::CONNECTION.to_owned(), connection.label());
         }
         json!({
             "metadata": {"labels": labels},
@@ -104,7 +104,7 @@ impl Worker<'_> {
         if self.component != Component::Stream {
             pod["restartPolicy"] = "Never".into();
         }
-        if let Some(connection) = self.connection {
+        if let Some(connection) = &self.connection {
             pod["affinity"] = connection.affinity();
         }
         if !workers.tolerations.is_empty() {

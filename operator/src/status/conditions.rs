@@ -463,15 +463,14 @@ fn stream_trouble(deployment: Option<&Deployment>, pods: &[Arc<Pod>]) -> Option<
     ))
 }
 
-/// Why runs and backfills do not start. Who waits for a connection to the dumps host waits as he should.
+/// Why runs and backfills do not start. Who waits for a connection to a host waits as he should.
 fn pods_waiting(found: &Found) -> Option<Finding> {
     let open = found.jobs.iter().filter(|job| job::finished(job).is_none());
     open.filter(|job| !schema::is_migration(job))
         .find_map(|job| {
             let is_ours = job::is_of(job);
-            let queues = |pod: &Pod| {
-                pod.labels().contains_key(names::CONNECTION) && unschedulable(pod).is_some()
-            };
+            let queues =
+                |pod: &Pod| pod.labels().contains_key(names::CONNECTION) && is_kept_off(pod);
             let why = waiting(&found.pods, |pod| is_ours(pod) && !queues(pod))?;
             Some(wait("PodWaiting", format!("Job {}: {why}", job.name_any())))
         })
@@ -481,6 +480,12 @@ fn unschedulable(pod: &Pod) -> Option<&PodCondition> {
     let conditions = pod.status.as_ref()?.conditions.iter().flatten();
     let mut conditions = conditions.filter(|one| one.type_ == "PodScheduled");
     conditions.find(|one| one.status == "False")
+}
+
+/// Whether other pods keep it from every node, or from the last one that would have it: the scheduler counts the reasons.
+fn is_kept_off(pod: &Pod) -> bool {
+    let message = unschedulable(pod).and_then(|condition| condition.message.as_ref());
+    message.is_some_and(|message| message.contains("anti-affinity"))
 }
 
 /// Why a container does not start, where its node says so.

@@ -15,6 +15,8 @@ pub(super) struct Load {
     pub(super) source: String,
     /// Which time.
     pub(super) window: Window,
+    /// Where to read it from, unless that is where its source is read from.
+    pub(super) base_url: Option<String>,
     /// What to call it.
     pub(super) title: String,
     /// Whether it comes again by itself.
@@ -138,6 +140,7 @@ impl Scheduled {
         Load {
             source: self.source.clone(),
             title: format!("{}, last {}", self.source, self.lookback),
+            base_url: None,
             window: Window::Lookback {
                 lookback: self.lookback.clone(),
             },
@@ -165,6 +168,7 @@ fn pieces(source: &str, backfill: &Backfill) -> Vec<Load> {
                 to,
                 every: None,
             },
+            base_url: backfill.base_url.clone(),
             is_scheduled: false,
         });
         from = to;
@@ -236,6 +240,17 @@ mod tests {
                 time_zone: "Etc/UTC".to_owned()
             }
         );
+    }
+
+    #[test]
+    fn a_backfill_is_read_from_its_own_host() {
+        let mut sources = sources();
+        let mirror = Some("https://mirror.example.org".to_owned());
+        sources[0].backfill[0].base_url.clone_from(&mirror);
+        let now = "2024-08-03T05:00:00Z";
+        let mut agenda = Agenda::new(&[&sources[0]], at(now), true);
+        assert_eq!(loaded(&mut agenda, now).base_url, None);
+        assert_eq!(loaded(&mut agenda, now).base_url, mirror);
     }
 
     #[test]

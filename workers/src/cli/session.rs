@@ -101,7 +101,10 @@ impl Session<'_> {
     }
 
     async fn load(&self, load: &Load) -> Result<Ended, SessionError> {
-        let config = resolve(self.spec, &load.source, load.window.clone())?;
+        let mut config = resolve(self.spec, &load.source, load.window.clone())?;
+        if load.base_url.is_some() {
+            config.source.base_url.clone_from(&load.base_url);
+        }
         let progress = Arc::new(Progress::new(self.console, &load.title));
         let ended = run::run(&config, Arc::clone(&progress) as _, self.stop.clone()).await;
         progress.clear();
