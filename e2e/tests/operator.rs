@@ -505,7 +505,9 @@ fn what_only_a_person_can_mend_is_told_and_gone_once_it_is_mended() {
         .expect("it is made");
     world.apply(&resource);
     world.stands(PATIENCE, "Stalled", "True", "NameTaken");
-    let account = kubectl.get(theirs[0], theirs[1]).expect("it is still there");
+    let account = kubectl
+        .get(theirs[0], theirs[1])
+        .expect("it is still there");
     assert_eq!(account["metadata"]["labels"], Value::Null);
     kubectl
         .run(&[&["delete"], &theirs[..]].concat())
