@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     failure::{Class, Classify, chain},
+    retention,
     sinks::{Held, Sink, SinkError},
 };
 
@@ -118,7 +119,8 @@ async fn try_run(
     let (from, to) = bounds(config, now);
     let expected_before = now - signed(config.limits.missing_after.to_std());
     let Listing { units, missing } = list(&fetch, dataset, (from, to), expected_before).await?;
-    let plan = plan(&fetch, dataset, &sinks, &units).await?;
+    let is_kept = |sink: &Sink, unit: &Unit| retention::keeps(config, &sink.name, unit.ts, now);
+    let plan = plan(&fetch, dataset, &sinks, &units, is_kept).await?;
     observer.on(&Event::Planned {
         due: plan.due.len(),
         held: plan.held,
@@ -224,7 +226,7 @@ fn signed(duration: std::time::Duration) -> SignedDuration {
 struct Plan<'a> {
     /// Units, oldest first, with the sinks that seem to lack them.
     due: Vec<(&'a Unit, Vec<&'a Sink>)>,
-    /// Units that all sinks hold in their current version.
+    /// Units that all sinks hold in their current version, or do not keep as long as that.
     held: usize,
     /// Units of which the host does not say whether they have changed.
     unknown: Vec<(&'a Unit, FetchError)>,
@@ -236,6 +238,7 @@ async fn plan<'a>(
     dataset: Dataset,
     sinks: &'a [Sink],
     units: &'a [Unit],
+    is_kept: impl Fn(&Sink, &Unit) -> bool,
 ) -> Result<Plan<'a>, RunError> {
     let mut holdings: Vec<(&Sink, HashMap<String, Held>)> = Vec::new();
     for sink in sinks {
@@ -249,10 +252,11 @@ async fn plan<'a>(
     for unit in units {
         let of_unit: Vec<_> = holdings
             .iter()
+            .filter(|(sink, _)| is_kept(sink, unit))
             .map(|(sink, held)| (*sink, held.get(&unit.name)))
             .collect();
         let lacking: Vec<&Sink> = if of_unit.iter().all(|(_, held)| held.is_none()) {
-            sinks.iter().collect()
+            of_unit.iter().map(|(sink, _)| *sink).collect()
         } else {
             let mark = match fetch.mark(&unit.url).await {
                 Ok(mark) => mark,

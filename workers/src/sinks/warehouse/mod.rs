@@ -1,6 +1,7 @@
 //! Databases: SingleStore and its kin over the MySQL protocol ([`mysql`]), and SQLite, embedded
 //! ([`sqlite`]).
 
+mod expire;
 pub mod mysql;
 pub mod schema;
 pub mod sqlite;
