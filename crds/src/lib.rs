@@ -47,7 +47,7 @@ pub use source::{
 pub use span::{InvalidSpan, Span};
 pub use spec::{WikiIngest, WikiIngestSpec};
 pub use status::{
-    BackfillPhase, BackfillStatus, LastRun, SourceStatus, StreamStatus, WikiIngestStatus,
-    WindowStatus,
+    BackfillPhase, BackfillStatus, LastRun, RetentionRun, RetentionStatus, SourceStatus,
+    StreamStatus, WikiIngestStatus, WindowStatus,
 };
 pub use workers::{PullPolicy, Workers};

@@ -49,6 +49,10 @@ pub struct WikiIngestStatus {
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["source".into(), "name".into()]))]
     pub backfills: Vec<BackfillStatus>,
+
+    /// How the daily run stands that deletes what the sinks keep no longer; not there where they keep everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionStatus>,
 }
 
 /// How a source stands.
@@ -184,6 +188,56 @@ pub struct StreamStatus {
     /// anew when the worker starts.
     #[serde(default)]
     pub gap_seconds: i64,
+}
+
+/// How the daily run stands that deletes what the sinks keep no longer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionStatus {
+    /// The last run that finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<RetentionRun>,
+
+    /// When a run last succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_success_time: Option<Timestamp>,
+
+    /// When the next run is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run_time: Option<Timestamp>,
+}
+
+/// What a run reported that deleted what the sinks keep no longer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionRun {
+    /// Name of the Job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+
+    /// When the run finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_time: Option<Timestamp>,
+
+    /// Rows deleted from databases, those of totals and of rejected lines among them.
+    pub rows: i64,
+
+    /// Objects deleted from lakes.
+    pub objects: i64,
+
+    /// How long the run took, in seconds.
+    pub seconds: f64,
+
+    /// The worker's exit code: 0 done, 1 to be tried again, 64 bad configuration, 77 refused by a sink.
+    pub exit_code: i32,
+
+    /// A hash of what it was started with: the sinks, the sources that feed them, their Secrets and spec.workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_with: Option<String>,
+
+    /// What went wrong, when something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// How far a backfill is.

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use wikiingest_crds::{
     Compression, Sink, SinkKind, Source, SourceKind, Span, WikiIngestSpec, WikiIngestStatus,
     worker::{
-        ExitCode, FailedUnit, Limits, REPORT_LIMIT, Report, ReportWindow, SecretKey, Window,
-        WorkerConfig, resolve, secret_env, secret_vars,
+        ExitCode, ExpireConfig, ExpireReport, FailedTerm, FailedUnit, Limits, REPORT_LIMIT, Report,
+        ReportWindow, SecretKey, Window, WorkerConfig, resolve, secret_env, secret_vars,
     },
 };
 
@@ -416,4 +416,65 @@ fn a_range_is_cut_into_parts_that_are_all_of_it() {
     // A window that is not cut is its own only part.
     let whole: Window = serde_json::from_value(json!({"lookback": "48h"})).unwrap();
     assert_eq!((whole.parts(), whole.part(0).unwrap()), (1, whole.clone()));
+}
+
+#[test]
+fn what_is_deleted_is_what_a_sink_keeps_for_a_time_only() {
+    let mut spec = spec();
+    let config = ExpireConfig::of(&spec).unwrap();
+    let terms = |config: &ExpireConfig| -> Vec<String> {
+        let terms = config.terms();
+        terms
+            .map(|term| {
+                let kind = term.kind.name();
+                format!("{} {kind} {}", term.sink.name, term.span)
+            })
+            .collect()
+    };
+    assert_eq!(
+        terms(&config),
+        ["warehouse pageviews 90d", "warehouse recentChanges 30d"]
+    );
+    // The lake keeps everything, and the media counts are kept for ever: neither is in the file.
+    let names = |all: Vec<&String>| all.into_iter().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        names(config.sinks.iter().map(|sink| &sink.name).collect()),
+        ["warehouse"]
+    );
+    assert_eq!(
+        names(config.sources.iter().map(|source| &source.name).collect()),
+        ["pageviews", "edits"]
+    );
+    let file = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<ExpireConfig>(&file).unwrap(), config);
+    assert!(
+        !file.contains("schedule") && !file.contains("backfill"),
+        "{file}"
+    );
+
+    let warehouse = spec.sinks[0].single_store.as_mut().unwrap();
+    warehouse.retention = None;
+    assert_eq!(ExpireConfig::of(&spec), None);
+}
+
+#[test]
+fn a_report_of_what_was_deleted_fits_however_much_failed() {
+    let failed = FailedTerm {
+        sink: "warehouse".to_owned(),
+        source: "pageviews".to_owned(),
+        error: "é\"".repeat(1000),
+    };
+    let report = ExpireReport {
+        rows: u64::MAX,
+        failed: vec![failed; 100],
+        failed_count: 100,
+        seconds: f64::NAN,
+        exit_code: 77,
+        ..ExpireReport::default()
+    };
+    let message = report.to_termination_message();
+    assert!(message.len() <= REPORT_LIMIT, "{}", message.len());
+    let read: ExpireReport = serde_json::from_str(&message).unwrap();
+    assert_eq!((read.failed_count, read.exit_code), (100, 77));
+    assert!(!read.failed.is_empty());
 }

@@ -6,7 +6,7 @@ use kube::{
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
-use wikiingest_crds::{BackfillPhase, WikiIngest, WikiIngestStatus};
+use wikiingest_crds::{BackfillPhase, RetentionRun, WikiIngest, WikiIngestStatus};
 
 use crate::{apply::Done, error::call, names};
 
@@ -87,6 +87,7 @@ pub fn turns(
             ));
         }
     }
+    turns.extend(deletion_failed(before, after));
     for backfill in &after.backfills {
         let earlier = before.and_then(|before| {
             let mut all = before.backfills.iter();
@@ -110,6 +111,17 @@ pub fn turns(
         }
     }
     turns
+}
+
+/// A run that should have deleted what is kept no longer, and failed.
+fn deletion_failed(before: Option<&WikiIngestStatus>, after: &WikiIngestStatus) -> Option<Turn> {
+    fn last(status: &WikiIngestStatus) -> Option<&RetentionRun> {
+        status.retention.as_ref()?.last_run.as_ref()
+    }
+    let run = last(after)?;
+    let message = run.message.as_ref()?;
+    let is_new = before.and_then(last).map(|one| &one.job) != Some(&run.job);
+    is_new.then(|| warning("RunFailed", format!("retention: {message}")))
 }
 
 fn ready_note(done: &Done) -> String {

@@ -15,7 +15,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use wikiingest_crds::{WikiIngest, WikiIngestStatus};
+use wikiingest_crds::{RetentionStatus, WikiIngest, WikiIngestStatus};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfReason {
@@ -53,6 +53,8 @@ pub struct Metrics {
     rejected: OfSources<Gauge>,
     missing: OfSources<Gauge>,
     through: OfSources<Gauge<f64, AtomicU64>>,
+    retention_exit: Family<OfIngest, Gauge>,
+    retention_success: Family<OfIngest, Gauge<f64, AtomicU64>>,
     /// The sources of each resource that something is told of.
     told: Mutex<HashMap<OfIngest, HashSet<OfSource>>>,
     /// The caches are filled, and the CRD is there.
@@ -77,6 +79,8 @@ impl Default for Metrics {
             rejected: Family::default(),
             missing: Family::default(),
             through: Family::default(),
+            retention_exit: Family::default(),
+            retention_success: Family::default(),
             told: Mutex::default(),
             synced: AtomicBool::new(false),
         };
@@ -150,6 +154,17 @@ impl Metrics {
             "Up to when data are loaded",
             Unit::Seconds,
             self.through.clone(),
+        );
+        r.register(
+            "retention_last_run_exit_code",
+            "How the last run ended that deleted what is kept no longer: 0 done, 1 try again, 64 bad configuration, 77 refused",
+            self.retention_exit.clone(),
+        );
+        r.register_with_unit(
+            "retention_last_success_timestamp",
+            "When such a run last succeeded",
+            Unit::Seconds,
+            self.retention_success.clone(),
         );
     }
 
@@ -237,9 +252,29 @@ impl Metrics {
             told.insert(label);
         }
         self.ready.get_or_create(&of).set(i64::from(ready));
+        self.deletes(&of, status.retention.as_ref());
         let before = self.told().insert(of, told.clone()).unwrap_or_default();
         for source in before.difference(&told) {
             self.drop_source(source);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+    fn deletes(&self, of: &OfIngest, retention: Option<&RetentionStatus>) {
+        let Some(retention) = retention else {
+            self.retention_exit.remove(of);
+            self.retention_success.remove(of);
+            return;
+        };
+        if let Some(run) = &retention.last_run {
+            self.retention_exit
+                .get_or_create(of)
+                .set(i64::from(run.exit_code));
+        }
+        if let Some(at) = retention.last_success_time {
+            self.retention_success
+                .get_or_create(of)
+                .set(at.as_second() as f64);
         }
     }
 
@@ -254,6 +289,7 @@ impl Metrics {
             self.drop_source(source);
         }
         self.ready.remove(&of);
+        self.deletes(&of, None);
     }
 
     fn drop_source(&self, source: &OfSource) {

@@ -74,6 +74,16 @@ pub fn of_source(ingest: &str, source: &str) -> String {
     }
 }
 
+/// The name of the CronJob that deletes what is kept no longer. Always with a hash: a source may be called retention.
+#[must_use]
+pub fn of_retention(ingest: &str) -> String {
+    hashed(
+        &format!("{ingest}-retention"),
+        &format!("{ingest}//retention"),
+        CRON_JOB,
+    )
+}
+
 /// The name of what a resource has one of.
 #[must_use]
 pub fn of_ingest(ingest: &str) -> String {
@@ -200,6 +210,8 @@ mod tests {
             assert!(name.len() <= 52, "{name}");
         }
         assert_ne!(of_source(&long, "pageviews"), of_source(&long, "edits"));
+        assert!(of_retention(&long).len() <= 52);
+        assert_ne!(of_retention("wiki"), of_source("wiki", "retention"));
         assert!(of_job(&long, "migrate", "1").len() <= 63);
         assert!(of_ingest(&long).len() <= 63);
         assert!(instance(&long).len() <= 63);

@@ -38,7 +38,7 @@ impl Settings {
     pub fn resources(kind: Component) -> ResourceRequirements {
         let (cpu, memory, limit) = match kind {
             Component::Stream => ("50m", "64Mi", "192Mi"),
-            Component::Migrate => ("50m", "32Mi", "128Mi"),
+            Component::Migrate | Component::Retention => ("50m", "32Mi", "128Mi"),
             Component::Batch | Component::Backfill => ("500m", "96Mi", "256Mi"),
         };
         serde_json::from_value(json!({
@@ -60,6 +60,8 @@ pub enum Component {
     Stream,
     /// The schema.
     Migrate,
+    /// The deletion of what is kept no longer.
+    Retention,
 }
 
 impl Component {
@@ -71,6 +73,7 @@ impl Component {
             Self::Backfill => "backfill",
             Self::Stream => "stream",
             Self::Migrate => "migrate",
+            Self::Retention => "retention",
         }
     }
 }

@@ -102,6 +102,7 @@ fn a_rotated_secret_moves_whatever_is_given_it() {
             // An annotation of the runs to come tells that they are started with another Secret.
             "CronJob wikimediamedia",
             "CronJob wikimediapageviews",
+            "CronJob wikimediaretention",
             "Deployment wikimediaedits",
             "Job wikimediamigrate",
             // A lane each, told by an annotation that is looked at when it has failed.

@@ -337,3 +337,116 @@ fn a_paused_resource_stands_as_it_stood_and_says_so() {
     let after = status_of(&ingest, &with_stream(None));
     assert_eq!(condition(&after, "Suspended"), "");
 }
+
+/// The same resource, whose lake keeps page views for a month.
+fn with_retention() -> WikiIngest {
+    let mut ingest = ingest();
+    let lake = ingest.spec.sinks[0].s3.as_mut().unwrap();
+    lake.retention = serde_json::from_value(json!({"pageviews": "30d"})).unwrap();
+    ingest
+}
+
+/// What there is after a run that deletes, whose pod ended like this.
+fn after_deletion(job: &str, exit_code: i32, message: &str) -> Found {
+    let end = "2026-01-01T00:10:00Z";
+    let labels = json!({"app.kubernetes.io/component": "retention"});
+    let condition = if exit_code == 0 { "Complete" } else { "Failed" };
+    Found {
+        jobs: vec![object(json!({
+            "metadata": {"name": job, "uid": "r", "labels": labels},
+            "status": {"conditions": [{"type": condition, "status": "True", "lastTransitionTime": end}]},
+        }))],
+        pods: vec![object(json!({
+            "metadata": {
+                "name": "x", "labels": labels,
+                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": "r"}],
+            },
+            "status": {"containerStatuses": [{
+                "name": "worker", "ready": false, "restartCount": 0, "image": "w", "imageID": "",
+                "state": {"terminated": {"exitCode": exit_code, "message": message, "finishedAt": end}},
+            }]},
+        }))],
+        ..with_stream(None)
+    }
+}
+
+fn deleted(exit_code: i32) -> String {
+    let failed =
+        json!([{"sink": "lake", "source": "views", "error": "no such bucket: lake; make it"}]);
+    let failed = if exit_code == 0 { json!([]) } else { failed };
+    json!({"rows": 7, "objects": 48, "failed": failed, "failedCount": 1, "seconds": 2.5, "exitCode": exit_code})
+        .to_string()
+}
+
+#[test]
+fn a_deletion_that_fails_is_told_as_any_run_and_leaves_the_sources_as_they_are() {
+    for (exit_code, ready, last_run) in [
+        (0, "True Ready", "True Succeeded"),
+        (1, "True Ready", "False RunFailed"),
+        (64, "False BadConfiguration", "False BadConfiguration"),
+        (77, "False Refused", "False Refused"),
+    ] {
+        let found = after_deletion("r-1", exit_code, &deleted(exit_code));
+        let status = status_of(&with_retention(), &found);
+        assert_eq!(condition(&status, "Ready"), ready);
+        assert_eq!(condition(&status, "LastRunSucceeded"), last_run);
+        let is_stalled = !condition(&status, "Stalled").is_empty();
+        assert_eq!(is_stalled, matches!(exit_code, 64 | 77));
+        assert_eq!(status.sources_ready.as_deref(), Some("2/2"));
+        let retention = status.retention.clone().unwrap();
+        let run = retention.last_run.unwrap();
+        assert_eq!((run.rows, run.objects, run.exit_code), (7, 48, exit_code));
+        assert_eq!(retention.last_success_time.is_some(), exit_code == 0);
+        assert!(retention.next_run_time.is_some());
+        let why = message(&status, "LastRunSucceeded");
+        let told = "retention: what sink lake keeps no longer of source views was not deleted: no such bucket";
+        assert_eq!(why.contains(told), exit_code != 0, "{why}");
+    }
+}
+
+#[test]
+fn a_deletion_that_was_killed_or_stopped_is_told_in_words() {
+    let status = status_of(&with_retention(), &after_deletion("r-1", 137, ""));
+    assert!(message(&status, "LastRunSucceeded").contains("exit code 137"));
+    let stopped = json!({"rows": 7, "objects": 0, "seconds": 2.5, "exitCode": 1}).to_string();
+    let status = status_of(&with_retention(), &after_deletion("r-1", 1, &stopped));
+    assert!(message(&status, "LastRunSucceeded").contains("the next run deletes the rest"));
+}
+
+#[test]
+fn what_a_deletion_was_refused_and_was_mended_since_does_not_stall() {
+    let mut found = after_deletion("r-1", 77, &deleted(77));
+    let job = Arc::make_mut(&mut found.jobs[0]);
+    let old = ("wikiingest.dev/started-with".to_owned(), "old".to_owned());
+    job.metadata.annotations = Some(BTreeMap::from([old]));
+    let status = status_of(&with_retention(), &found);
+    assert_eq!(condition(&status, "LastRunSucceeded"), "False Mended");
+    assert_eq!(condition(&status, "Ready"), "True Ready");
+}
+
+#[test]
+fn nothing_is_told_of_deletions_where_everything_is_kept() {
+    let found = after_deletion("r-1", 77, &deleted(77));
+    let mut ingest = with_retention();
+    ingest.status = Some(status_of(&ingest, &found));
+    ingest.spec.sinks[0].s3.as_mut().unwrap().retention = None;
+    let status = status_of(&ingest, &found);
+    assert_eq!(status.retention, None);
+    assert_eq!(condition(&status, "LastRunSucceeded"), "");
+    // Suspended, none is due.
+    let mut ingest = with_retention();
+    ingest.spec.suspend = true;
+    let retention = status_of(&ingest, &Found::default()).retention.unwrap();
+    assert_eq!((retention.next_run_time, retention.last_run), (None, None));
+}
+
+#[test]
+fn a_deletion_is_taken_up_once() {
+    let mut ingest = with_retention();
+    let first = status_of(&ingest, &after_deletion("r-1", 0, &deleted(0)));
+    ingest.status = Some(first.clone());
+    // Its pod is gone by now.
+    let mut found = after_deletion("r-1", 0, &deleted(0));
+    found.pods.clear();
+    assert_eq!(status_of(&ingest, &found), first);
+}

@@ -20,6 +20,7 @@ pub mod failure;
 mod hex;
 pub mod http;
 pub mod program;
+pub mod retention;
 pub mod rows;
 pub mod scratch;
 pub mod sinks;

@@ -104,7 +104,7 @@ impl Report {
 }
 
 /// The first entries, as many as fit into so many bytes of JSON.
-fn fitting<T: Serialize>(entries: impl Iterator<Item = T>, mut room: usize) -> Vec<T> {
+pub(super) fn fitting<T: Serialize>(entries: impl Iterator<Item = T>, mut room: usize) -> Vec<T> {
     let fits = |entry: &T| {
         let comma = 1;
         room.checked_sub(json_len(entry) + comma)
@@ -114,10 +114,10 @@ fn fitting<T: Serialize>(entries: impl Iterator<Item = T>, mut room: usize) -> V
     entries.take_while(fits).collect()
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 
-fn json_len(value: &impl Serialize) -> usize {
+pub(super) fn json_len(value: &impl Serialize) -> usize {
     serde_json::to_string(value).map_or(0, |json| json.len())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use wikiingest_crds::{
     Source, SourceKind,
-    worker::{Limits, ResolveError, Window, WorkerConfig, resolve, resolve_stream},
+    worker::{ExpireConfig, Limits, ResolveError, Window, WorkerConfig, resolve, resolve_stream},
 };
 
 use super::{Child, Context, Kind, backfill};
@@ -18,6 +18,9 @@ pub(super) type Files = BTreeMap<String, String>;
 pub(super) const FOLDER: &str = "/etc/wikiingest";
 /// The file of `migrate`.
 pub(super) const MIGRATE: &str = "migrate.json";
+
+/// The file of the run that deletes what is kept no longer. No source can be called so.
+pub(super) const RETENTION: &str = "_retention.json";
 
 /// The file of a source's own worker.
 pub(super) fn file_of(source: &str) -> String {
@@ -45,6 +48,9 @@ pub(super) fn files(context: &Context<'_>) -> Result<Files, ResolveError> {
     }
     if let Some(config) = migrate(context)? {
         files.insert(MIGRATE.to_owned(), json!(config).to_string());
+    }
+    if let Some(config) = ExpireConfig::of(spec) {
+        files.insert(RETENTION.to_owned(), json!(config).to_string());
     }
     Ok(files)
 }

@@ -7,6 +7,7 @@ mod config;
 mod connection;
 mod migrate;
 mod pod;
+pub mod retention;
 mod stream;
 
 use std::collections::BTreeMap;
@@ -75,7 +76,7 @@ pub struct Children {
     pub config: Child,
     /// Brings the databases to the current schema; none where there are none.
     pub migrate: Option<Child>,
-    /// One a scheduled source.
+    /// One a scheduled source, and one that deletes what is kept no longer, if anything is kept for a time only.
     pub schedules: Vec<Child>,
     /// Runs that were asked for, each a source's.
     pub runs: Vec<Child>,
@@ -114,7 +115,10 @@ pub fn build(
         account: account::account(&context),
         config: config::config_map(&context, &files),
         migrate: migrate::job(&context, &files),
-        schedules: batch::schedules(&context),
+        schedules: batch::schedules(&context)
+            .into_iter()
+            .chain(retention::cron_job(&context, &files))
+            .collect(),
         runs: batch::runs(&context),
         streams: stream::deployments(&context, &files),
         backfills,

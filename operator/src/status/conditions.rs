@@ -11,12 +11,12 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
 };
 use kube::ResourceExt as _;
-use wikiingest_crds::{BackfillPhase, LastRun, SourceStatus, WikiIngest, WikiIngestStatus};
+use wikiingest_crds::{BackfillPhase, SourceStatus, WikiIngest, WikiIngestStatus};
 
 use super::{
     Outcome,
     job::{self, LastWords},
-    schema,
+    retention, schema,
     sources::{is_for, is_success, is_terminal},
 };
 use crate::{
@@ -268,24 +268,24 @@ impl Conditions {
             .filter_map(|source| Some((source, source.last_run.as_ref()?)))
             .collect();
         self.complete(status);
-        if runs.is_empty() {
+        let retention = status.retention.as_ref();
+        let deleted = retention.and_then(|retention| retention.last_run.as_ref());
+        if runs.is_empty() && deleted.is_none() {
             return None;
         }
         let failed = runs.iter().find(|(_, run)| !is_success(run.exit_code));
         let finding = failed.map(|(source, run)| {
-            let why = run.message.as_deref().unwrap_or("no reason is known");
-            let message = format!("source {}: {why}", source.name);
-            match run.exit_code {
-                _ if is_mended(source, run, outcome) => wait(
-                    "Mended",
-                    format!(
-                        "{message}; what it was started with has changed since, the next run tells"
-                    ),
-                ),
-                64 => stuck("BadConfiguration", message),
-                77 => stuck("Refused", message),
-                _ => wait("RunFailed", message),
-            }
+            let is_of =
+                |child: &Child| child.object["metadata"]["labels"][names::SOURCE] == source.name;
+            let mended = is_mended(run.started_with.as_deref(), outcome, is_of);
+            let what = format!("source {}", source.name);
+            run_trouble(&what, run.exit_code, run.message.as_deref(), mended)
+        });
+        let finding = finding.or_else(|| {
+            let run = deleted.filter(|run| run.exit_code != 0)?;
+            let mended = is_mended(run.started_with.as_deref(), outcome, retention::is_for);
+            let message = run.message.as_deref();
+            Some(run_trouble("retention", run.exit_code, message, mended))
         });
         let finding = self.find(
             "LastRunSucceeded",
@@ -348,18 +348,35 @@ impl Conditions {
     }
 }
 
-/// Whether what a run was started with is not what the next one will be.
-fn is_mended(source: &SourceStatus, run: &LastRun, outcome: &Outcome<'_>) -> bool {
+/// What a run that failed means.
+fn run_trouble(what: &str, exit_code: i32, why: Option<&str>, mended: bool) -> Finding {
+    let message = format!("{what}: {}", why.unwrap_or("no reason is known"));
+    match exit_code {
+        _ if mended => wait(
+            "Mended",
+            format!("{message}; what it was started with has changed since, the next run tells"),
+        ),
+        64 => stuck("BadConfiguration", message),
+        77 => stuck("Refused", message),
+        _ => wait("RunFailed", message),
+    }
+}
+
+/// Whether what a run was started with is not what the next one will be, of the schedule that `is_of` picks.
+fn is_mended(
+    started_with: Option<&str>,
+    outcome: &Outcome<'_>,
+    is_of: impl Fn(&Child) -> bool,
+) -> bool {
     let Outcome::Applied(children, _) = outcome else {
         return false;
     };
-    let of_source =
-        |child: &&Child| child.object["metadata"]["labels"][names::SOURCE] == source.name;
-    let next = children.schedules.iter().find(of_source).and_then(|child| {
+    let mut schedules = children.schedules.iter();
+    let next = schedules.find(|child| is_of(child)).and_then(|child| {
         let metadata = &child.object["spec"]["jobTemplate"]["metadata"];
         metadata["annotations"][names::STARTED_WITH].as_str()
     });
-    run.started_with.is_some() && next.is_some() && run.started_with.as_deref() != next
+    started_with.is_some() && next.is_some() && started_with != next
 }
 
 fn files_missing(source: &SourceStatus) -> Option<String> {

@@ -3,6 +3,7 @@
 pub mod backfills;
 pub mod conditions;
 pub mod job;
+pub mod retention;
 pub mod schema;
 pub mod sources;
 
@@ -45,6 +46,7 @@ pub fn status(
         last_handled_reconcile_at: handled(ingest, found, outcome, &before),
         sources: sources::all(ingest, found, &before.sources, now),
         backfills: before.backfills.clone(),
+        retention: retention::of(ingest, found, before.retention.as_ref(), now),
         ..WikiIngestStatus::default()
     };
     if let Outcome::Applied(children, _) = outcome {

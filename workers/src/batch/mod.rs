@@ -19,4 +19,5 @@ pub mod list;
 pub mod parse;
 pub mod rollup;
 pub mod run;
+pub mod survey;
 pub mod unit;

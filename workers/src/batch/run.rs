@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     failure::{Class, Classify, chain},
+    retention,
     sinks::{Held, Sink, SinkError},
 };
 
@@ -102,13 +103,7 @@ async fn try_run(
     let now = Timestamp::now();
     let source = &config.source;
     let (datasets, filter) = reading(config)?;
-    let fetch = Fetch::new(
-        source.base_url.as_deref(),
-        &config.contact,
-        &config.limits,
-        Arc::clone(&observer),
-        stop,
-    )?;
+    let fetch = fetch(config, Arc::clone(&observer), stop)?;
     if config.sinks.is_empty() {
         return Err(RunError::NoSinks {
             name: source.name.clone(),
@@ -116,10 +111,11 @@ async fn try_run(
     }
     let sinks = Sink::open_all(&config.sinks).await?;
     let (from, to) = bounds(config, &datasets, now);
-    let expected_before = now - signed(config.limits.missing_after(&config.source));
+    let expected_before = expected_before(config, now);
     let Listing { units, missing } =
         list_all(&fetch, &datasets, (from, to), expected_before).await?;
-    let plan = plan(&fetch, &sinks, &units).await?;
+    let wanted = wanted_by(config, &sinks, &units, now).await?;
+    let plan = plan(&fetch, wanted).await?;
     observer.on(&Event::Planned {
         due: plan.due.len(),
         held: plan.held,
@@ -191,8 +187,23 @@ fn through(source: &Source, units: &[Unit], failed: &[FailedUnit]) -> Option<Tim
     newest.checked_add(length).ok()
 }
 
+/// The client of the source's host.
+pub(super) fn fetch(
+    config: &WorkerConfig,
+    observer: Arc<dyn Observer>,
+    stop: CancellationToken,
+) -> Result<Fetch, FetchError> {
+    let base_url = config.source.base_url.as_deref();
+    Fetch::new(base_url, &config.contact, &config.limits, observer, stop)
+}
+
+/// Until when a unit has to have ended to be missing if it is not published.
+pub(super) fn expected_before(config: &WorkerConfig, now: Timestamp) -> Timestamp {
+    now - signed(config.limits.missing_after(&config.source))
+}
+
 /// What a source reads: of complete page views, the files of each kind of reader.
-fn reading(config: &WorkerConfig) -> Result<(Vec<Dataset>, Filter), RunError> {
+pub(super) fn reading(config: &WorkerConfig) -> Result<(Vec<Dataset>, Filter), RunError> {
     let filter = |projects: &[String], min_views| Filter {
         projects: projects.to_vec(),
         min_views,
@@ -226,7 +237,7 @@ fn reading(config: &WorkerConfig) -> Result<(Vec<Dataset>, Filter), RunError> {
 }
 
 /// Lists several archives, oldest first.
-async fn list_all(
+pub(super) async fn list_all(
     fetch: &Fetch,
     datasets: &[Dataset],
     window: (Timestamp, Timestamp),
@@ -245,7 +256,11 @@ async fn list_all(
 }
 
 /// The window in whole units, within the time that there are files of.
-fn bounds(config: &WorkerConfig, datasets: &[Dataset], now: Timestamp) -> (Timestamp, Timestamp) {
+pub(super) fn bounds(
+    config: &WorkerConfig,
+    datasets: &[Dataset],
+    now: Timestamp,
+) -> (Timestamp, Timestamp) {
     let (from, to) = match &config.window {
         Window::Range { from, to, .. } => (*from, *to),
         Window::Lookback { lookback } => (now - signed(lookback.to_std()), now),
@@ -264,18 +279,22 @@ fn signed(duration: std::time::Duration) -> SignedDuration {
 struct Plan<'a> {
     /// Units, oldest first, with the sinks that seem to lack them.
     due: Vec<(&'a Unit, Vec<&'a Sink>)>,
-    /// Units that all sinks hold in their current version.
+    /// Units that all sinks hold in their current version, or do not keep as long as that.
     held: usize,
     /// Units of which the host does not say whether they have changed.
     unknown: Vec<(&'a Unit, FetchError)>,
 }
 
-/// Asks the sinks what they hold, and the host whether that is still current.
-async fn plan<'a>(
-    fetch: &Fetch,
+/// A unit, and the sinks that keep what is as old as it, each with what it holds of it.
+pub(super) type Wanted<'a> = (&'a Unit, Vec<(&'a Sink, Option<Held>)>);
+
+/// Asks the sinks what they hold.
+pub(super) async fn wanted_by<'a>(
+    config: &WorkerConfig,
     sinks: &'a [Sink],
     units: &'a [Unit],
-) -> Result<Plan<'a>, RunError> {
+    now: Timestamp,
+) -> Result<Vec<Wanted<'a>>, SinkError> {
     let datasets: HashSet<Dataset> = units.iter().map(|unit| unit.dataset).collect();
     let mut holdings: Vec<(&Sink, HashMap<String, Held>)> = Vec::new();
     for sink in sinks {
@@ -285,18 +304,26 @@ async fn plan<'a>(
         }
         holdings.push((sink, held));
     }
+    let wanted = units.iter().map(|unit| {
+        let keep = holdings
+            .iter_mut()
+            .filter(|(sink, _)| retention::keeps(config, &sink.name, unit.ts, now));
+        let sinks = keep.map(|(sink, held)| (*sink, held.remove(&unit.name)));
+        (unit, sinks.collect())
+    });
+    Ok(wanted.collect())
+}
+
+/// Asks the host whether what is held is still current.
+async fn plan<'a>(fetch: &Fetch, wanted: Vec<Wanted<'a>>) -> Result<Plan<'a>, RunError> {
     let mut plan = Plan {
         due: Vec::new(),
         held: 0,
         unknown: Vec::new(),
     };
-    for unit in units {
-        let of_unit: Vec<_> = holdings
-            .iter()
-            .map(|(sink, held)| (*sink, held.get(&unit.name)))
-            .collect();
-        let lacking: Vec<&Sink> = if of_unit.iter().all(|(_, held)| held.is_none()) {
-            sinks.iter().collect()
+    for (unit, sinks) in wanted {
+        let lacking: Vec<&Sink> = if sinks.iter().all(|(_, held)| held.is_none()) {
+            sinks.iter().map(|(sink, _)| *sink).collect()
         } else {
             let mark = match fetch.mark(&unit.url).await {
                 Ok(mark) => mark,
@@ -308,11 +335,12 @@ async fn plan<'a>(
                     continue;
                 }
             };
-            let lacks = |held: Option<&Held>| held.is_none_or(|held| !held.is(unit, &mark));
-            of_unit
-                .into_iter()
-                .filter(|(_, held)| lacks(*held))
-                .map(|(sink, _)| sink)
+            let lacks =
+                |held: &Option<Held>| !held.as_ref().is_some_and(|held| held.is(unit, &mark));
+            sinks
+                .iter()
+                .filter(|(_, held)| lacks(held))
+                .map(|(sink, _)| *sink)
                 .collect()
         };
         if lacking.is_empty() {

@@ -8,19 +8,19 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use wikiingest_crds::worker::{ExitCode, WorkerConfig};
+use wikiingest_crds::worker::{ExitCode, ExpireConfig, WorkerConfig};
 use wikiingest_workers::{
-    batch::{events::Log, run},
+    batch::{events::Log, run, survey},
     failure::{Classify, chain},
     program::{self, Failure},
-    sinks,
+    retention, sinks,
     telemetry::{self, LogFormat},
 };
 
 /// Where Kubernetes looks for a container's last words.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
-/// Loads Wikimedia's dump files into a warehouse and a lake, each exactly once.
+/// Loads Wikimedia's dump files into a warehouse and a lake, each exactly once, and deletes what is kept no longer.
 ///
 /// Secrets come in environment variables, `WIKIINGEST_<SINK>_<KEY>`, with `<SINK>` the sink's name in capitals (- as _)
 /// and `<KEY>` one of `USERNAME`, `PASSWORD`, `CA_PEM`, `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY`, `SESSION_TOKEN`.
@@ -57,6 +57,30 @@ enum Command {
         #[arg(long, value_name = "NUMBER", env = "JOB_COMPLETION_INDEX")]
         part: Option<u32>,
     },
+    /// Say what a run would find, year by year, and fetch nothing: units that are due, held and missing, as JSON
+    ///
+    /// The index pages are read and the sinks are asked. Whether a file that is held has changed since is not.
+    Plan {
+        /// The worker's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Delete what the configuration's sinks keep no longer; may be stopped anywhere and run again
+    ///
+    /// Of a database all rows older than the sink's retention go, an hour or a day of them at a time, from the fact tables,
+    /// the roll-ups and the rejected lines; of a lake the objects of the days before it. The ledger stays, and `run` leaves
+    /// out what is too old, so that nothing comes back.
+    ///
+    /// The configuration has `sinks`, with their `retention`, and `sources`, with their kinds and the names of their sinks.
+    #[command(verbatim_doc_comment)]
+    Expire {
+        /// What to delete from where, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Where to write the report, beside standard output [default: /dev/termination-log where that exists]
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
     /// Bring the configuration's databases to the current schema; may be run twice, or by two at once
     Migrate {
         /// The worker's configuration, JSON
@@ -78,6 +102,8 @@ async fn main() -> Process {
             report,
             part,
         } => run_once(config, report.as_deref(), *part).await,
+        Command::Plan { config } => plan(config).await,
+        Command::Expire { config, report } => expire(config, report.as_deref()).await,
         Command::Migrate { config } => migrate(config).await,
     };
     program::end(ended).into()
@@ -100,15 +126,37 @@ async fn run_once(
         ),
         Err(error) => (chain(error), error.class().into()),
     };
-    let default = Path::new(TERMINATION_LOG);
-    if let Some(path) = report_path.or_else(|| default.exists().then_some(default))
-        && let Err(error) = std::fs::write(path, &message)
-    {
-        tracing::warn!(path = %path.display(), %error, "Report not written");
-    }
+    leave(&message, report_path);
     written?;
     let _ = writeln!(std::io::stdout(), "{message}");
     Ok(code)
+}
+
+async fn plan(config: &Path) -> Result<ExitCode, Failure> {
+    let config: WorkerConfig = program::read(config)?;
+    let stop = telemetry::stop_on_signal();
+    let survey = survey::survey(&config, Arc::new(Log), stop).await?;
+    let _ = writeln!(std::io::stdout(), "{}", survey.to_json());
+    Ok(ExitCode::Done)
+}
+
+async fn expire(config: &Path, report_path: Option<&Path>) -> Result<ExitCode, Failure> {
+    let config: ExpireConfig = program::read(config)?;
+    let report = retention::expire(&config, &telemetry::stop_on_signal()).await;
+    let message = report.to_termination_message();
+    leave(&message, report_path);
+    let _ = writeln!(std::io::stdout(), "{message}");
+    Ok(ExitCode::from_code(report.exit_code).unwrap_or(ExitCode::TryAgain))
+}
+
+/// Leaves last words where they were asked for, or where Kubernetes looks for them.
+fn leave(message: &str, path: Option<&Path>) {
+    let default = Path::new(TERMINATION_LOG);
+    if let Some(path) = path.or_else(|| default.exists().then_some(default))
+        && let Err(error) = std::fs::write(path, message)
+    {
+        tracing::warn!(path = %path.display(), %error, "Report not written");
+    }
 }
 
 async fn migrate(config: &Path) -> Result<ExitCode, Failure> {

@@ -15,7 +15,8 @@ use super::{
     console::Console,
     plan::{self, Plan},
     resource::{self, ReadError},
-    session::{Session, SessionError, Total},
+    retention,
+    session::{Session, SessionError, Total, worse},
     streams::{self, StreamError},
     validate::listed,
 };
@@ -81,8 +82,9 @@ pub(super) async fn run(
     }
     let stop = stop(console);
     migrate(console, &plan).await?;
+    let deleted = retention::enforce(console, &spec, &stop).await;
     let has_streams = !plan.streams.is_empty();
-    let total = work(console, &spec, &plan, &stop, !once).await?;
+    let total = Box::pin(work(console, &spec, &plan, &stop, !once)).await?;
     if stop.is_cancelled() && has_streams {
         console.say(STOPPED_STREAM);
     } else if total.stopped {
@@ -93,7 +95,7 @@ pub(super) async fn run(
     Ok(match (total.stopped, once) {
         (true, false) => ExitCode::Done,
         (true, true) => ExitCode::TryAgain,
-        (false, _) => total.exit,
+        (false, _) => worse(deleted, total.exit),
     })
 }
 
@@ -146,7 +148,11 @@ async fn work(
         }
         loaded
     };
-    let (files, streams) = tokio::join!(files, streams::read(console, spec, &plan.streams, &halt));
+    let loading = async { tokio::join!(files, streams::read(console, spec, &plan.streams, &halt)) };
+    let (files, streams) = tokio::select! {
+        loaded = loading => loaded,
+        never = retention::enforce_daily(console, spec, stop) => match never {},
+    };
     // If a stream has failed, that is why the files were stopped.
     streams?;
     files

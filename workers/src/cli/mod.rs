@@ -7,7 +7,7 @@
 //! | `validate` | `validate` | what the API server and the operator would say of a file |
 //!
 //! `agenda` decides which files are loaded next, `session` loads them, `progress` shows it. Beside that, `streams` reads
-//! what has no end, and `live` shows it.
+//! what has no end, and `live` shows it; `retention` deletes what is kept no longer.
 
 mod agenda;
 mod args;
@@ -18,6 +18,7 @@ mod local;
 mod plan;
 mod progress;
 mod resource;
+mod retention;
 mod session;
 mod streams;
 mod summary;

@@ -187,7 +187,7 @@ fn waiting(source: &str, until: Timestamp, time_zone: &str, now: Timestamp) -> S
     )
 }
 
-fn worse(a: ExitCode, b: ExitCode) -> ExitCode {
+pub(super) fn worse(a: ExitCode, b: ExitCode) -> ExitCode {
     let severity = |exit| match exit {
         ExitCode::Done => 0,
         ExitCode::UnitsMissing => 1,

@@ -10,6 +10,7 @@
 //! Whatever ends before the commit leaves what was held before.
 
 pub mod changes;
+pub mod expire;
 pub mod lake;
 mod migrate;
 pub mod warehouse;

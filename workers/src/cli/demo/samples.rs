@@ -104,7 +104,7 @@ mod tests {
     fn all_samples_are_bundled() {
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/samples");
         let both = ["other", "generated/other"].map(|folder| count(&samples.join(folder)));
-        assert_eq!(files().len(), both.iter().sum());
+        assert_eq!(files().len(), both.iter().sum::<usize>());
     }
 
     #[test]

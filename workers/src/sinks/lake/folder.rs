@@ -80,6 +80,21 @@ impl Folder {
             .collect())
     }
 
+    /// The names of a table's folders: of its days, as a rule.
+    pub(super) fn folders(&self, table: &str) -> Result<Vec<String>, LakeError> {
+        let mut names = self
+            .files(table)
+            .map_err(|error| self.explain(table, error.to_string()))?;
+        names.retain(|name| self.root.join(table).join(name).is_dir());
+        Ok(names)
+    }
+
+    /// Removes a folder if there is nothing in it.
+    pub(super) fn remove_empty(&self, dir: &str) {
+        // One that is not empty, or gone already, is as it should be.
+        let _ = fs::remove_dir(self.root.join(dir));
+    }
+
     fn files(&self, dir: &str) -> io::Result<Vec<String>> {
         match fs::read_dir(self.root.join(dir)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

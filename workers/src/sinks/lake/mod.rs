@@ -7,6 +7,7 @@
 
 pub mod changes;
 pub mod encode;
+mod expire;
 pub mod folder;
 pub mod order;
 pub mod pages;

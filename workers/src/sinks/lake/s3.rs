@@ -202,6 +202,33 @@ impl S3 {
         Ok(keys)
     }
 
+    /// The names of a table's folders: of its days, as a rule.
+    pub(super) async fn folders(&self, table: &str) -> Result<Vec<String>, LakeError> {
+        let table = format!("{}{table}/", self.prefix);
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(&table)
+            .delimiter("/")
+            .into_paginator()
+            .send();
+        let mut folders = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.explain(&table, &error))?;
+            let names = page
+                .common_prefixes()
+                .iter()
+                .filter_map(|found| found.prefix());
+            folders.extend(
+                names
+                    .filter_map(|name| name.strip_prefix(&table)?.strip_suffix('/'))
+                    .map(ToOwned::to_owned),
+            );
+        }
+        Ok(folders)
+    }
+
     pub(super) async fn delete(&self, key: &str) -> Result<(), LakeError> {
         let deleted = self
             .client

@@ -2,6 +2,7 @@
 //! ([`sqlite`]).
 
 mod cells;
+mod expire;
 pub mod mysql;
 pub mod schema;
 pub mod sqlite;

@@ -12,6 +12,7 @@ use wikiingest_crds::{
 };
 
 mod changes;
+mod expire;
 mod load;
 
 pub use self::changes::Changes;

@@ -13,6 +13,7 @@ use sqlx::{
 use tokio::sync::mpsc::Receiver;
 
 mod changes;
+mod expire;
 
 pub use self::changes::Changes;
 use super::{

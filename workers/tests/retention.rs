@@ -1,0 +1,286 @@
+//! What is too old goes, and nothing else: on a real SQLite file and a real folder.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that fails should say so at once"
+)]
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions as _, Executor as _};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use wikiingest_crds::worker::{ExpireConfig, ExpireReport};
+use wikiingest_workers::{retention, sinks};
+
+/// Hours ago of what there is. Two days are kept: the hour that is not over yet is in nobody's way.
+const AGES: [i64; 6] = [1000, 100, 99, 50, 46, 1];
+const KEPT: [i64; 2] = [46, 1];
+
+fn hours_ago(hours: i64) -> Timestamp {
+    let seconds = Timestamp::now().as_second();
+    let hour = Timestamp::from_second(seconds - seconds % 3600).unwrap();
+    hour - SignedDuration::from_hours(hours)
+}
+
+fn text(moment: Timestamp, format: &str) -> String {
+    moment.to_zoned(TimeZone::UTC).strftime(format).to_string()
+}
+
+fn sql_time(hours: i64) -> String {
+    text(hours_ago(hours), "%Y-%m-%d %H:%M:%S")
+}
+
+/// Page views and edits into a database and a folder that both keep two days.
+fn config(dir: &Path) -> ExpireConfig {
+    let kept = json!({"pageviews": "48h", "recentChanges": "2d"});
+    let config = json!({
+        "sources": [
+            {"name": "views", "pageviews": {}, "sinks": ["warehouse", "lake"]},
+            {"name": "counts", "pagecountsRaw": {}, "sinks": ["warehouse", "lake"]},
+            {"name": "edits", "recentChanges": {}, "sinks": ["warehouse", "lake"]},
+        ],
+        "sinks": [
+            {"name": "warehouse", "sqlite": {"path": dir.join("w.db"), "retention": kept}},
+            {"name": "lake", "folder": {"path": dir.join("lake"), "retention": kept}},
+        ],
+    });
+    serde_json::from_value(config).unwrap()
+}
+
+async fn expire(config: &ExpireConfig) -> ExpireReport {
+    retention::expire(config, &CancellationToken::new()).await
+}
+
+async fn open(dir: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(dir.join("w.db"));
+    options.connect().await.unwrap()
+}
+
+/// A migrated database with rows of each age in every table.
+async fn fill(dir: &Path, config: &ExpireConfig) -> SqliteConnection {
+    sinks::migrate(&config.sinks, |_, _| {}).await.unwrap();
+    let mut db = open(dir).await;
+    for age in AGES {
+        let ts = sql_time(age);
+        for family in ["pageviews", "pagecounts"] {
+            for sql in [
+                format!(
+                    "INSERT INTO {family}_hourly VALUES ('{ts}', 'en', 'en.wikipedia', 'desktop', 'A', 1), ('{ts}', 'en', 'en.wikipedia', 'desktop', 'B', 1)"
+                ),
+                format!(
+                    "INSERT INTO {family}_project_hourly VALUES ('{ts}', 'en.wikipedia', 'desktop', 2, 2)"
+                ),
+                format!(
+                    "INSERT INTO {family}_top_hourly VALUES ('{ts}', 'en.wikipedia', 1, 'A', 1)"
+                ),
+            ] {
+                db.execute(AssertSqlSafe(sql)).await.unwrap();
+            }
+        }
+        let source = "INSERT INTO ingest_rejects VALUES";
+        for sql in [
+            format!(
+                "INSERT INTO recent_changes (event_id, ts, raw) VALUES ('a{age}', '{ts}.000001', ''), ('b{age}', '{}:59:59.999999', '')",
+                &ts[..13]
+            ),
+            format!(
+                "INSERT INTO recent_changes_minute VALUES ('{}:59:00', 'enwiki', 'edit', 1, 0, 5)",
+                &ts[..13]
+            ),
+            format!(
+                "INSERT INTO ingest_ledger VALUES ('pageviews', 'u{age}', '{ts}', 1, '', 2, 0, '{ts}')"
+            ),
+            format!("{source} ('pageviews', 'u{age}', '{ts}', 1, 'x', 'bad', '{ts}')"),
+            format!("{source} ('edits', 'u{age}', '{ts}', 0, 'x', 'bad', '{ts}')"),
+            format!("{source} ('somebody', 'u{age}', '{ts}', 0, 'x', 'bad', '{ts}')"),
+        ] {
+            db.execute(AssertSqlSafe(sql)).await.unwrap();
+        }
+    }
+    db
+}
+
+async fn count(db: &mut SqliteConnection, table: &str) -> usize {
+    let sql = format!("SELECT COUNT(*) FROM {table}");
+    let row = db.fetch_one(AssertSqlSafe(sql)).await.unwrap();
+    usize::try_from(row.get::<i64, _>(0)).unwrap()
+}
+
+#[tokio::test]
+async fn rows_that_are_too_old_go_from_all_tables_and_the_ledger_stays() {
+    let dir = TempDir::new().unwrap();
+    let config = config(dir.path());
+    let mut db = fill(dir.path(), &config).await;
+    let report = expire(&config).await;
+    assert_eq!(
+        (report.exit_code, report.failed_count),
+        (0, 0),
+        "{report:?}"
+    );
+    let (all, kept) = (AGES.len(), KEPT.len());
+    for (table, rows) in [
+        ("pageviews_hourly", 2 * kept),
+        ("pageviews_project_hourly", kept),
+        ("pageviews_top_hourly", kept),
+        ("recent_changes", 2 * kept),
+        ("recent_changes_minute", kept),
+        ("ingest_rejects WHERE source = 'pageviews'", kept),
+        ("ingest_rejects WHERE source = 'edits'", kept),
+        ("ingest_rejects WHERE source = 'somebody'", all),
+        ("ingest_ledger", all),
+        // Of these nothing was said.
+        ("pagecounts_hourly", 2 * all),
+        ("pagecounts_project_hourly", all),
+        ("pagecounts_top_hourly", all),
+    ] {
+        assert_eq!(count(&mut db, table).await, rows, "{table}");
+    }
+    // Of each age: 4 rows of page views, 3 of changes, 2 rejects.
+    assert_eq!(report.rows, ((all - kept) * 9) as u64);
+    let again = expire(&config).await;
+    assert_eq!((again.exit_code, again.rows, again.objects), (0, 0, 0));
+}
+
+/// Files of each age in a folder: the path of each, and whether it is to be kept.
+fn lay(root: &Path) -> Vec<(String, bool)> {
+    let today = text(hours_ago(48), "%Y-%m-%d");
+    let mut files = Vec::new();
+    for age in AGES {
+        let ts = hours_ago(age);
+        let day = text(ts, "%Y-%m-%d");
+        let kept = day >= today;
+        let file = text(ts + SignedDuration::from_hours(1), "%Y%m%d-%H%M%S");
+        let from = text(ts, "%Y%m%dT%H%M%S000");
+        for (name, kept) in [
+            (
+                format!("pageviews_hourly/dt={day}/pageviews-{file}-0a1b2c3d.parquet"),
+                kept,
+            ),
+            (
+                format!("ingest_rejects/dt={day}/pageviews-{file}-0a1b2c3d.parquet"),
+                kept,
+            ),
+            (
+                format!("pagecounts_hourly/dt={day}/pagecounts-{file}-0a1b2c3d.parquet"),
+                true,
+            ),
+            (
+                format!("ingest_rejects/dt={day}/pagecounts-{file}-0a1b2c3d.parquet"),
+                true,
+            ),
+            (
+                format!("recent_changes/dt={day}/edits-{from}-{from}-0a1b2c3d.parquet"),
+                kept,
+            ),
+            (
+                format!("ingest_rejects/dt={day}/edits-{from}-0a1b2c3d.parquet"),
+                kept,
+            ),
+            (
+                format!("ingest_rejects/dt={day}/other-edits-{from}-0a1b2c3d.parquet"),
+                true,
+            ),
+        ] {
+            files.push((name, kept));
+        }
+    }
+    for name in [
+        "pageviews_hourly/notes.txt",
+        "pageviews_hourly/dt=once/old.parquet",
+        "stream_checkpoint/edits.json",
+    ] {
+        files.push((name.to_owned(), true));
+    }
+    files.push((
+        // What a killed worker left behind.
+        "pageviews_hourly/dt=2024-08-03/.p.parquet.x.tmp".to_owned(),
+        false,
+    ));
+    for (name, _) in &files {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    files
+}
+
+#[tokio::test]
+async fn days_that_are_too_old_go_from_a_lake() {
+    let dir = TempDir::new().unwrap();
+    let config = config(dir.path());
+    sinks::migrate(&config.sinks, |_, _| {}).await.unwrap();
+    let root = dir.path().join("lake");
+    let files = lay(&root);
+    let report = expire(&config).await;
+    assert_eq!(report.exit_code, 0, "{report:?}");
+    for (name, kept) in &files {
+        assert_eq!(root.join(name).exists(), *kept, "{name}");
+    }
+    let gone = files.iter().filter(|(_, kept)| !kept).count() - 1;
+    assert_eq!((report.objects, report.rows), (gone as u64, 0));
+    assert!(!root.join("pageviews_hourly/dt=2024-08-03").exists());
+    assert!(root.join("pageviews_hourly").exists());
+}
+
+#[tokio::test]
+async fn a_sink_that_fails_does_not_hold_the_others_up() {
+    let dir = TempDir::new().unwrap();
+    let mut config = config(dir.path());
+    let mut db = fill(dir.path(), &config).await;
+    let broken: Value = json!({"name": "broken", "singleStore": {
+        "host": "127.0.0.1", "port": 1, "database": "w", "credentialsSecretRef": {"name": "nobody-has-it"},
+        "retention": {"pageviews": "48h"},
+    }});
+    config
+        .sinks
+        .insert(0, serde_json::from_value(broken).unwrap());
+    config.sources[0].sinks.push("broken".to_owned());
+    let report = expire(&config).await;
+    assert_eq!((report.exit_code, report.failed_count), (64, 1));
+    let failed = &report.failed[0];
+    assert_eq!(
+        (failed.sink.as_str(), failed.source.as_str()),
+        ("broken", "views")
+    );
+    assert!(
+        failed
+            .error
+            .contains("WIKIINGEST_BROKEN_USERNAME is not set"),
+        "{failed:?}"
+    );
+    assert_eq!(count(&mut db, "pageviews_hourly").await, 2 * KEPT.len());
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_says_so_and_the_next_one_does_the_rest() {
+    let dir = TempDir::new().unwrap();
+    let config = config(dir.path());
+    let mut db = fill(dir.path(), &config).await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let report = retention::expire(&config, &stop).await;
+    assert_eq!((report.exit_code, report.rows), (1, 0));
+    assert_eq!(count(&mut db, "pageviews_hourly").await, 2 * AGES.len());
+    assert_eq!(expire(&config).await.exit_code, 0);
+    assert_eq!(count(&mut db, "pageviews_hourly").await, 2 * KEPT.len());
+}
+
+#[tokio::test]
+async fn where_nothing_has_to_go_nothing_is_touched() {
+    let dir = TempDir::new().unwrap();
+    let mut config = config(dir.path());
+    // A kind that this version does not load has no tables.
+    config.sources = vec![
+        serde_json::from_value(json!({"name": "m", "mediacounts": {}, "sinks": ["warehouse"]}))
+            .unwrap(),
+    ];
+    let kept = json!({"mediacounts": "2d"});
+    config.sinks[0].sqlite.as_mut().unwrap().retention = serde_json::from_value(kept).unwrap();
+    assert_eq!(expire(&config).await.exit_code, 0);
+    assert!(!dir.path().join("w.db").exists());
+}
