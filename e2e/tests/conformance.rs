@@ -48,7 +48,11 @@ impl Case {
     }
 
     fn lands_once_as_an_independent_reader_sees_it(self) {
-        let world = self.world(&Options::default());
+        // Among what else lies in the folders of the real host.
+        let world = self.world(&Options {
+            neighbours: true,
+            ..Options::default()
+        });
         let run = world.run().expect(0);
         assert_eq!((run.count("loaded"), run.count("inconsistent")), (3, 0));
         world.check();

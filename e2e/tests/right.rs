@@ -12,6 +12,7 @@ use std::process::Command;
 
 use jiff::civil::DateTime;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use serde_json::json;
 use wikiingest_e2e::bench::generate::Archive;
 use wikiingest_e2e::harness::tally::open_lake;
 use wikiingest_e2e::harness::world::{Stores, World};
@@ -169,6 +170,38 @@ fn what_the_generator_and_the_reader_say_of_an_hour_agrees() {
     let world = World::new(Stores::Embedded, &Options::default());
     let generated = world.dump.generated(Hour(5), 20_000);
     assert_eq!(Tally::of_dumps(&[world.dump.file(Hour(5))]), generated);
+}
+
+#[test]
+fn ten_years_are_planned_without_fetching_a_file() {
+    let options = Options {
+        listed: Some("pageviews@2015-05-01+87600".to_owned()),
+        ..Options::default()
+    };
+    for stores in BOTH {
+        let world = World::new(stores, &options);
+        let config = |to: &str| {
+            let from = "2015-05-01T00:00:00Z";
+            Config::new("s", "pageviews", &world.replay.base_url(), from, to)
+                .warehouse(&world.warehouse)
+                .lake(&world.lake)
+        };
+        let plan = worker::plan(&world.env, &config("2025-05-01T00:00:00Z"));
+        // Ten years have three days more than 87,600 hours.
+        assert_eq!(
+            (&plan["due"], &plan["missing"]),
+            (&json!(87_600), &json!(72))
+        );
+        assert_eq!(
+            plan["years"]["2016"],
+            json!({"due": 8784, "held": 0, "missing": 0})
+        );
+        let counters = world.replay.counters().expect("the stand-in answers");
+        let paths = counters["by_path"].as_object().expect("paths");
+        assert!(paths.len() >= 120, "{}", paths.len());
+        let files: Vec<_> = paths.keys().filter(|path| !path.ends_with('/')).collect();
+        assert_eq!(files, [""; 0]);
+    }
 }
 
 /// A lake of page views, in S3, with a copy of it on disk.

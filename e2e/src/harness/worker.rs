@@ -85,6 +85,15 @@ pub fn migrate(env: &Env, config: &Config) -> Run {
     begin(env, "migrate", config).wait()
 }
 
+/// Runs `wikiingest-batch plan` to its end, and gives back what it prints.
+#[must_use]
+pub fn plan(env: &Env, config: &Config) -> Value {
+    let run = begin(env, "plan", config).wait().expect(0);
+    let json = run.output.lines().find(|line| line.starts_with('{'));
+    serde_json::from_str(json.unwrap_or_default())
+        .unwrap_or_else(|error| panic!("{error}: {}", run.output))
+}
+
 /// Starts `wikiingest-stream run`.
 #[must_use]
 pub fn stream(env: &Env, config: &Config) -> Running {

@@ -130,7 +130,7 @@ impl Lake {
         let of_dataset = units.iter().filter(|unit| unit.dataset == dataset);
         let by_start: HashMap<Timestamp, &Unit> = of_dataset.map(|unit| (unit.ts, unit)).collect();
         let mut objects: HashMap<String, Vec<String>> = HashMap::new();
-        for prefix in days(dataset.tables().facts, units) {
+        for prefix in self.prefixes(dataset.tables().facts, units) {
             for key in self.list(&prefix).await? {
                 let start = unit_of(&key).and_then(|name| dataset.start_of(name));
                 if let Some(unit) = start.and_then(|start| by_start.get(&start)) {
@@ -159,6 +159,16 @@ impl Lake {
         let seen = rejects.into_iter().chain(facts).collect();
         let lake = self.clone();
         Ok((held, Claim { lake, seen }))
+    }
+
+    /// What to list for all objects of some units: their days, or of a bucket, where each list is a request that brings a
+    /// thousand names, months of which there are several days.
+    fn prefixes(&self, table: &str, units: &[Unit]) -> Vec<String> {
+        let days = days(table, units);
+        match &self.store {
+            Store::Folder(_) => days,
+            Store::S3(_) => months(days),
+        }
     }
 
     fn upload(&self, key: &str) -> Result<Upload, LakeError> {
@@ -223,7 +233,7 @@ impl Lake {
     /// When the lake cannot be listed.
     pub async fn sweep(&self, dataset: Dataset, units: &[Unit]) -> Result<(), LakeError> {
         for table in [dataset.tables().facts, REJECTS] {
-            for prefix in days(table, units) {
+            for prefix in self.prefixes(table, units) {
                 match &self.store {
                     Store::Folder(folder) => folder.sweep(&prefix)?,
                     Store::S3(s3) => s3.sweep(&prefix).await?,
@@ -420,6 +430,19 @@ fn days(table: &str, units: &[Unit]) -> Vec<String> {
     days
 }
 
+/// The days (`…/dt=2024-08-03/`), and instead of several of a month that month (`…/dt=2024-08-`).
+fn months(days: Vec<String>) -> Vec<String> {
+    let month = |day: &str| day.get(..day.len() - "03/".len()).map(ToOwned::to_owned);
+    let mut prefixes: Vec<String> = Vec::new();
+    for day in days {
+        match (prefixes.last_mut(), month(&day)) {
+            (Some(last), Some(month)) if last.starts_with(&month) => *last = month,
+            _ => prefixes.push(day),
+        }
+    }
+    prefixes
+}
+
 /// What the names of all objects of a unit's time begin with.
 fn stem(table: &str, unit: &Unit) -> String {
     let stem = unit.dataset.stem(&unit.name);
@@ -451,6 +474,20 @@ fn unit_of(key: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_days_of_a_month_are_listed_at_once() {
+        let days = [
+            "2024-07-31",
+            "2024-08-01",
+            "2024-08-02",
+            "2024-08-31",
+            "2024-09-01",
+        ];
+        let days = days.map(|day| format!("t/dt={day}/")).to_vec();
+        let expected = ["t/dt=2024-07-31/", "t/dt=2024-08-", "t/dt=2024-09-01/"];
+        assert_eq!(months(days), expected);
+    }
 
     #[test]
     fn the_last_hour_of_a_day_lies_with_its_own_day() {
