@@ -55,7 +55,14 @@ enum Step {
 }
 
 /// The suites of the step `servers`.
-const SUITES: &[&str] = &["right", "exactly_once", "bad_input", "polite", "stream"];
+const SUITES: &[&str] = &[
+    "right",
+    "exactly_once",
+    "bad_input",
+    "polite",
+    "retention",
+    "stream",
+];
 
 /// No step takes this long; one that does hangs.
 const LIMIT: Duration = Duration::from_mins(45);
