@@ -127,7 +127,7 @@ pub struct LastRun {
     /// Files loaded.
     pub loaded: i64,
 
-    /// Files left out, since they were loaded before and have not changed.
+    /// Files left out, since they were loaded before and have not changed, or are older than what the sinks keep.
     pub skipped: i64,
 
     /// Files that should be there and are not.

@@ -61,6 +61,7 @@ const SUITES: &[&str] = &[
     "exactly_once",
     "bad_input",
     "polite",
+    "retention",
     "stream",
 ];
 

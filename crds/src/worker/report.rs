@@ -19,7 +19,7 @@ pub struct Report {
     pub window: ReportWindow,
     /// Units loaded.
     pub loaded: u32,
-    /// Units left out, since they were loaded before and have not changed.
+    /// Units left out, since they were loaded before and have not changed, or are older than what the sinks keep.
     pub skipped: u32,
     /// Units that should be published and are not, oldest first; some of them when there are many.
     #[serde(default)]

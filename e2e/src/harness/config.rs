@@ -81,6 +81,29 @@ impl Config {
         self
     }
 
+    /// Lets every sink keep what this kind of source brings for so long.
+    #[must_use]
+    pub fn keeping(mut self, kind: &str, span: &str) -> Self {
+        let sinks = self.json["sinks"].as_array_mut().expect("a list of sinks");
+        for sink in sinks {
+            for place in ["singleStore", "s3", "sqlite", "folder"] {
+                if sink.get(place).is_some() {
+                    sink[place]["retention"] = json!({kind: span});
+                }
+            }
+        }
+        self
+    }
+
+    /// The configuration of a run that deletes what the sinks keep no longer.
+    #[must_use]
+    pub fn to_expire(&self) -> Self {
+        Self {
+            json: json!({"sources": [self.json["source"]], "sinks": self.json["sinks"]}),
+            env: self.env.clone(),
+        }
+    }
+
     /// Changes a value, by its path, such as `/limits/attempts`.
     #[must_use]
     pub fn with(mut self, pointer: &str, value: Value) -> Self {

@@ -94,6 +94,12 @@ pub fn plan(env: &Env, config: &Config) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {}", run.output))
 }
 
+/// Starts `wikiingest-batch expire`.
+#[must_use]
+pub fn expire(env: &Env, config: &Config) -> Running {
+    begin(env, "expire", config)
+}
+
 /// Starts `wikiingest-stream run`.
 #[must_use]
 pub fn stream(env: &Env, config: &Config) -> Running {
@@ -118,7 +124,7 @@ fn launch(env: &Env, program: &str, args: &[&str], config: &Config) -> Running {
     let program = env.binaries.path(program).expect("the worker is built");
     let mut process = guarded(program);
     process.args(args).arg("--config").arg(&file);
-    if is_batch && args == ["run"] {
+    if is_batch && args != ["migrate"] {
         process.arg("--report").arg(dir.path().join("report.json"));
     }
     // What whoever runs the suites has set for a worker of their own must not reach these.

@@ -140,14 +140,14 @@ async fn work(
     follow: bool,
 ) -> Result<Total, LocalError> {
     let halt = stop.child_token();
-    let files = async {
+    let files = Box::pin(async {
         let loaded = load(console, spec, plan, halt.clone(), follow).await;
         match &loaded {
             Err(_) => halt.cancel(),
             Ok(total) => tell_what_goes_on(console, plan, total),
         }
         loaded
-    };
+    });
     let loading = async { tokio::join!(files, streams::read(console, spec, &plan.streams, &halt)) };
     let (files, streams) = tokio::select! {
         loaded = loading => loaded,

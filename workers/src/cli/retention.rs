@@ -29,7 +29,8 @@ pub(super) async fn enforce(
     let Some(config) = ExpireConfig::of(spec) else {
         return ExitCode::Done;
     };
-    let report = retention::expire(&config, stop).await;
+    // It has all that a client of S3 needs, and would be a part of whoever waits for it.
+    let report = Box::pin(retention::expire(&config, stop)).await;
     if let Some(told) = told(&report) {
         console.note(&told);
     }
