@@ -68,6 +68,11 @@ Benches:
     pageviews-hour    an hour of page views into Parquet, and into Parquet and MariaDB, beside igzip and
                       mariadb-import
     pageviews-rss     the same with 1 M and 10 M lines: the memory must not grow with the file
+    pagecounts        an hour of page counts in the same way
+    pageview-complete a day of page views with its hours as letters in the same way, beside lbzip2 on two cores
+    mediacounts-day   a day of requests for media files in the same way, beside lbzip2 on two cores
+    peers             a file of each archive as DuckDB, Polars and Spark parse it, and as DuckDB reads what our worker
+                      made of it: rows, sums and a hash have to be the same
     mysql-bulk        ways to get rows into MariaDB: prepared INSERTs, LOAD DATA LOCAL, mariadb-import
     stream            recent changes: 200,000 into MariaDB, beside mariadb-import and a script in Python; then how long
                       a change takes to show, at 50 a second

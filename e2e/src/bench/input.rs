@@ -5,36 +5,41 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::events::{self, Events};
-use super::generate::{Archive, Size, VERSION};
-use crate::error::{Doing, Result};
+use super::format::Format;
+use super::generate::{Size, VERSION};
+use crate::error::{Doing, Error, Result};
 use crate::say::say;
 use crate::scratch;
 
-/// The start of the hour whose file it is.
-pub(super) const FROM: &str = "2024-08-03T05:00:00Z";
-/// Its end, which the file's name tells.
-pub(super) const TO: &str = "2024-08-03T06:00:00Z";
-
-const FILE: &str = "other/pageviews/2024/2024-08/pageviews-20240803-060000.gz";
-
-/// A folder laid out like the dumps host, with one hour in it.
+/// A folder laid out like the dumps host, with one file in it.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) root: PathBuf,
     pub(super) file: PathBuf,
+    /// How many rows the file's lines stand for.
+    pub(super) rows: usize,
 }
 
-/// The hour of so many lines, generated when it is not there yet.
-pub(super) fn hour(lines: usize) -> Result<Input> {
-    let root = scratch::cache()?
-        .join("bench")
-        .join(format!("pageviews-v{VERSION}-{lines}"));
-    let file = root.join(FILE);
+/// The file of so many lines, generated when it is not there yet.
+pub(super) fn dump(format: &Format, lines: usize) -> Result<Input> {
+    let name = format!("{}-v{VERSION}-{lines}", format.name);
+    let root = scratch::cache()?.join("bench").join(&name);
+    let file = root.join(format.file);
+    // Beside what is served, so that it is not.
+    let count = root.with_file_name(format!("{name}.rows"));
+    if !count.exists() && file.exists() {
+        fs::remove_file(&file).doing_to("removing", &file)?;
+    }
     once(&file, &format!("{lines} lines"), |out| {
         let size = Size { lines, seed: 1 };
-        Archive::Pageviews.write_packed(size, out).map(drop)
+        let written = format.archive.write_packed(size, out)?;
+        fs::write(&count, written.rows.to_string())
     })?;
-    Ok(Input { root, file })
+    let rows = fs::read_to_string(&count).doing_to("reading", &count)?;
+    let rows = rows
+        .parse()
+        .map_err(|_| Error::other(format!("{} has no number: remove it", count.display())))?;
+    Ok(Input { root, file, rows })
 }
 
 /// A file of so many recent changes, one a line, generated when it is not there yet.

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::input::{FROM, TO};
+use super::format::Format;
 use super::measure::{Measured, measure};
 use crate::binaries::Binaries;
 use crate::error::{Doing, Result};
@@ -17,9 +17,10 @@ use crate::servers::mariadb::{self, MariaDb};
 /// The database that the worker fills.
 pub(super) const DATABASE: &str = "wikimedia";
 
-/// A job: one hour from a host into a folder, and into a warehouse if there is one.
+/// A job: one file from a host into a folder, and into a warehouse if there is one.
 #[derive(Debug, Clone)]
 pub(super) struct Job<'a> {
+    pub(super) format: &'static Format,
     pub(super) binaries: &'a Binaries,
     pub(super) base_url: String,
     pub(super) mariadb: Option<&'a MariaDb>,
@@ -37,7 +38,12 @@ impl Job<'_> {
     /// Runs it once, into a folder that is removed again.
     pub(super) fn run(&self) -> Result<Measured> {
         let dir = scratch::dir("job")?;
-        measure(&mut self.command("run", &dir)?)
+        self.run_in(&dir)
+    }
+
+    /// Runs it once; its lake is the folder `lake` of `dir`.
+    pub(super) fn run_in(&self, dir: &TempDir) -> Result<Measured> {
+        measure(&mut self.command("run", dir)?)
     }
 
     fn command(&self, command: &str, dir: &TempDir) -> Result<Command> {
@@ -68,18 +74,19 @@ impl Job<'_> {
                 "tls": {"mode": "Disabled"},
             }})
         }));
+        let Format { kind, from, to, .. } = self.format;
         let names: Vec<&Value> = sinks.iter().map(|sink| &sink["name"]).collect();
         json!({
             "contact": "https://example.org/wikiingest-bench",
             "source": {
-                "name": "pageviews",
-                "pageviews": {},
-                "backfill": [{"name": "hour", "from": FROM, "to": TO}],
+                "name": self.format.name,
+                *kind: (self.format.options)(),
+                "backfill": [{"name": "once", "from": from, "to": to}],
                 "baseUrl": self.base_url,
                 "sinks": names,
             },
             "sinks": sinks,
-            "window": {"from": FROM, "to": TO},
+            "window": {"from": from, "to": to},
         })
     }
 }

@@ -3,18 +3,21 @@
 //! Each runs its cases in turn, round after round, on one machine in one run, and takes medians. The first round only
 //! warms up. Each ends with one JSON object a case, one a line.
 
+mod batch;
 mod case;
 pub mod events;
+mod format;
 pub mod generate;
 mod input;
 mod job;
 mod measure;
 mod mysql_bulk;
 mod operator;
-mod pageviews;
+mod peers;
 mod service;
 mod stream;
 mod tsv;
+mod warehouse;
 mod words;
 
 use clap::{Args, ValueEnum};
@@ -35,12 +38,22 @@ pub struct Options {
     /// Rounds after the first, which only warms up [default: 5; 1 for operator]
     #[arg(long)]
     runs: Option<usize>,
-    /// Lines of the generated hour [default: 5,000,000; 1,000,000 for mysql-bulk]
+    /// Lines of the generated file [default: 5,000,000 of an hour; 2,000,000 of a day; 1,000,000 for mysql-bulk
+    /// and peers]
     #[arg(long)]
     lines: Option<usize>,
     /// Generated events, for stream
     #[arg(long, default_value_t = 200_000)]
     events: usize,
+    /// Leave MariaDB out of the benches of files
+    #[arg(long)]
+    parquet_only: bool,
+    /// Of peers, this archive only; may be given several times
+    #[arg(long, value_enum, value_delimiter = ',')]
+    archive: Vec<generate::Archive>,
+    /// Compare the peers with each other, without our worker
+    #[arg(long)]
+    peers_only: bool,
     /// How many resources; may be given several times
     #[arg(long, value_delimiter = ',', default_values_t = [100, 1000])]
     resources: Vec<usize>,
@@ -50,14 +63,40 @@ pub struct Options {
     seconds: Option<usize>,
 }
 
+/// Rounds of most benches.
+const RUNS: usize = 5;
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Name {
     PageviewsHour,
     PageviewsRss,
+    Pagecounts,
+    PageviewComplete,
+    MediacountsDay,
+    Peers,
     MysqlBulk,
     Stream,
     StreamSoak,
     Operator,
+}
+
+impl Options {
+    fn batch(&self, format: &'static format::Format, lines: usize) -> Result<Vec<case::Case>> {
+        let lines = self.lines.unwrap_or(lines);
+        batch::run(format, lines, self.runs.unwrap_or(RUNS), self.parquet_only)
+    }
+
+    fn peers(&self) -> Result<()> {
+        let formats = format::FORMATS.into_iter();
+        let asked = |format: &&format::Format| {
+            self.archive.is_empty() || self.archive.contains(&format.archive)
+        };
+        peers::run(&peers::Comparison {
+            formats: &formats.filter(asked).collect::<Vec<_>>(),
+            lines: self.lines.unwrap_or(1_000_000),
+            peers_only: self.peers_only,
+        })
+    }
 }
 
 /// Runs a bench.
@@ -69,10 +108,14 @@ pub fn run(options: &Options) -> Result<()> {
     install::debian(install::FOR_BENCHES)?;
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     say!("load average before the start: {}", load.trim());
-    let runs = options.runs.unwrap_or(5);
+    let runs = options.runs.unwrap_or(RUNS);
     let cases = match options.name {
-        Name::PageviewsHour => pageviews::hour(options.lines.unwrap_or(5_000_000), runs)?,
-        Name::PageviewsRss => pageviews::rss()?,
+        Name::PageviewsHour => options.batch(&format::PAGEVIEWS, 5_000_000)?,
+        Name::Pagecounts => options.batch(&format::PAGECOUNTS, 5_000_000)?,
+        Name::PageviewComplete => options.batch(&format::PAGEVIEW_COMPLETE, 2_000_000)?,
+        Name::MediacountsDay => options.batch(&format::MEDIACOUNTS, 2_000_000)?,
+        Name::Peers => return options.peers(),
+        Name::PageviewsRss => batch::rss()?,
         Name::MysqlBulk => mysql_bulk::run(options.lines.unwrap_or(1_000_000), runs)?,
         Name::Stream => {
             let seconds = options.seconds.unwrap_or(120);

@@ -8,6 +8,7 @@ mod worker;
 use std::time::{Duration, Instant};
 
 use super::case::Case;
+use super::format;
 use super::job::{DATABASE, Job};
 use super::service::Service;
 use crate::binaries::Binaries;
@@ -22,7 +23,7 @@ const PACE: usize = 50;
 
 /// Speed, beside mariadb-import and a script; then latency.
 pub(super) fn run(events: usize, runs: usize, seconds: usize) -> Result<Vec<Case>> {
-    let binaries = super::pageviews::build()?;
+    let binaries = super::batch::build()?;
     let mut cases = catch_up::run(&binaries, events, runs)?;
     cases.push(latency::run(&binaries, seconds)?);
     Ok(cases)
@@ -32,6 +33,7 @@ pub(super) fn run(events: usize, runs: usize, seconds: usize) -> Result<Vec<Case
 fn migrate(binaries: &Binaries, mariadb: &MariaDb, base_url: String) -> Result<()> {
     mariadb.sql(&format!("CREATE DATABASE {DATABASE}"))?;
     Job {
+        format: &format::PAGEVIEWS,
         binaries,
         base_url,
         mariadb: Some(mariadb),

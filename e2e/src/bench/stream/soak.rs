@@ -60,7 +60,7 @@ const SAMPLE: Duration = Duration::from_secs(1);
 
 /// The case, and whether every event came once.
 pub(in crate::bench) fn run(seconds: usize) -> Result<(Case, Result<()>)> {
-    let binaries = crate::bench::pageviews::build()?;
+    let binaries = crate::bench::batch::build()?;
     let python = install::python(&Workspace::find()?.e2e().join("requirements.txt"))?;
     let events = seconds * PACE;
     let file = input::events(events)?;
