@@ -109,7 +109,7 @@ fn holds(world: &World, in_warehouse: &[Hour], in_lake: &[Hour], ledger: &[Hour]
         let expected = world.expected.get(hour).map_or(300, |tally| tally.rows);
         assert_eq!(world.warehouse.number(&rows), expected, "rows of {hour:?}");
     }
-    world.check_derived("pageviews");
+    world.check_derived();
     let with_reject = |hours: &[Hour]| -> Vec<String> {
         // What was generated is free of them.
         let has_reject =
@@ -207,7 +207,7 @@ fn a_run_that_is_killed_while_it_deletes_is_run_again() {
             let least = 2 * YOUNG.len() as u64;
             midway += u32::from(left > least && left < 2 * all.len() as u64);
             // Facts and what is derived from them go together.
-            world.check_derived("pageviews");
+            world.check_derived();
             let _ = worker::expire(&world.env, &config).wait().expect(0);
             holds(&world, &YOUNG, &YOUNG, &all);
         }
