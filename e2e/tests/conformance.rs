@@ -142,7 +142,7 @@ impl Case {
 
     fn lines_that_cannot_be_read_are_kept_and_cost_no_other(self) {
         let mut world = self.world(&Options::default());
-        let (line, word) = self.archive.bad_line();
+        let (line, field) = self.archive.bad_line();
         world.publish_with(Hour(5), LINES, &format!("{line}\n"));
         let run = world.run().expect(0);
         assert_eq!((run.count("loaded"), run.count("rejected")), (3, 1));
@@ -157,7 +157,7 @@ impl Case {
         assert_eq!(reject[1], self.archive.unit(Hour(5)));
         let number: usize = reject[2].parse().expect("a number");
         assert!(number > LINES, "{rejects:?}");
-        assert!(rejects[0][4..].concat().contains(word), "{rejects:?}");
+        assert!(rejects[0][4..].concat().contains(field), "{rejects:?}");
         let kept = world.lake.objects();
         let kept = kept
             .iter()
