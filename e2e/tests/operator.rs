@@ -102,6 +102,32 @@ fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
 }
 
 #[test]
+fn every_kind_of_source_becomes_rows_and_objects() {
+    let (world, published) = World::of_all_archives("kinds");
+    world.secrets();
+    world.apply(&world.all_kinds());
+    let are_done = |ingest: &Value| {
+        let backfills = ingest["status"]["backfills"].as_array();
+        backfills.is_some_and(|backfills| {
+            let mut phases = backfills.iter().map(|backfill| &backfill["phase"]);
+            backfills.len() == published.len() && phases.all(|phase| phase == "Complete")
+        })
+    };
+    let kubectl = world.namespace.kubectl();
+    let done = kubectl.wait(LONG, "wikiingest", "wikimedia", are_done);
+    let done = done.expect("the backfills end");
+    world.stands(PATIENCE, "Ready", "True", "Ready");
+    let objects = world.s3.lake.objects();
+    for (archive, expected) in published {
+        let facts = archive.facts();
+        assert_eq!(world.mariadb.warehouse.tally(facts), expected, "{done}");
+        let folder = format!("{facts}/");
+        let of_archive = objects.iter().filter(|object| object.starts_with(&folder));
+        assert_eq!(of_archive.count(), 1, "{objects:?}");
+    }
+}
+
+#[test]
 fn a_backfill_ends_with_every_hour_once_whoever_is_killed() {
     let world = World::with("backfill", 0..23, 300);
     world.secrets();

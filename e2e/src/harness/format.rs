@@ -73,17 +73,32 @@ impl Archive {
         }
     }
 
-    /// The start of a unit, counted in units from the beginning of 3 August 2024.
+    /// A time by its hours from the beginning of 3 August 2024; of page counts, which had ended by then, of 2016.
+    fn time(self, hour: Hour, format: &str) -> String {
+        let text = hour.text(format);
+        match self {
+            Self::Pagecounts => text.replace("2024", "2016"),
+            _ => text,
+        }
+    }
+
+    /// The start of a unit, counted in units, as the worker's configuration has it.
     #[must_use]
-    pub fn start(self, unit: Hour) -> Hour {
-        Hour(unit.0 * self.hours())
+    pub fn timestamp(self, unit: Hour) -> String {
+        self.time(Hour(unit.0 * self.hours()), "%Y-%m-%dT%H:00:00Z")
+    }
+
+    /// The same as the warehouse has it.
+    #[must_use]
+    pub fn ts(self, unit: Hour) -> String {
+        self.time(Hour(unit.0 * self.hours()), "%Y-%m-%d %H:00:00")
     }
 
     /// The name of a unit.
     #[must_use]
     pub fn unit(self, unit: Hour) -> String {
-        let start = self.start(unit);
-        let end = Hour(start.0 + 1).text("%Y%m%d-%H");
+        let start = Hour(unit.0 * self.hours());
+        let end = self.time(Hour(start.0 + 1), "%Y%m%d-%H");
         match self {
             Self::Pageviews => format!("pageviews-{end}0000"),
             // Seconds are not always none.
@@ -96,8 +111,8 @@ impl Archive {
     /// The path of a unit's file on the host.
     #[must_use]
     pub fn path(self, unit: Hour) -> String {
-        let start = self.start(unit);
-        let month = |hour: Hour| hour.text("%Y/%Y-%m");
+        let start = Hour(unit.0 * self.hours());
+        let month = |hour: Hour| self.time(hour, "%Y/%Y-%m");
         let name = self.unit(unit);
         match self {
             Self::Pageviews => format!("other/pageviews/{}/{name}.gz", month(Hour(start.0 + 1))),

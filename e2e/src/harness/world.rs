@@ -106,7 +106,7 @@ impl World {
     #[must_use]
     pub fn config(&self, from: Hour, to: Hour) -> Config {
         let kind = self.archive.kind();
-        let start = |unit| self.archive.start(unit).timestamp();
+        let start = |unit| self.archive.timestamp(unit);
         Config::new(
             kind,
             kind,
@@ -201,7 +201,7 @@ impl World {
             .map(|(unit, tally)| {
                 vec![
                     self.archive.unit(*unit),
-                    self.archive.start(*unit).ts(),
+                    self.archive.ts(*unit),
                     tally.rows.to_string(),
                     self.archive.source().to_owned(),
                 ]
@@ -216,7 +216,7 @@ impl World {
             .expected
             .iter()
             .map(|(unit, tally)| {
-                let day = self.archive.start(*unit).ts();
+                let day = self.archive.ts(*unit);
                 let path = format!("dt={}/{}", &day[..10], self.archive.unit(*unit));
                 (path, tally.rows)
             })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Cluster, Content, MariaDbPod, Namespace, ReplayPod, S3Pod};
+use crate::bench::generate::Archive;
 use crate::harness::{Dump, Hour, Tally};
 
 /// A namespace with the operator, the servers, and some hours of page views to load.
@@ -32,17 +33,31 @@ impl OperatorWorld {
     /// Other hours, by their numbers.
     #[must_use]
     pub fn with(name: &str, hours: std::ops::Range<u16>, lines: usize) -> Self {
-        let cluster = Cluster::connect().expect("the cluster is up");
-        let namespace = cluster.namespace(name).expect("a namespace");
         let dir = crate::scratch::dir("dumps").expect("a temporary folder");
         let dump = Dump::new(dir.path());
         let mut expected = Tally::default();
         for hour in hours {
             expected += dump.generated(Hour(hour), lines);
         }
+        Self::serving(name, &dump, expected)
+    }
+
+    /// A unit of each archive, and what is in them.
+    #[must_use]
+    pub fn of_all_archives(name: &str) -> (Self, Vec<(Archive, Tally)>) {
+        let dir = crate::scratch::dir("dumps").expect("a temporary folder");
+        let dump = Dump::new(dir.path());
+        let publish = |archive: Archive| (archive, dump.publish(archive, Hour(0), 400, ""));
+        let published = Archive::ALL.map(publish).to_vec();
+        (Self::serving(name, &dump, Tally::default()), published)
+    }
+
+    fn serving(name: &str, dump: &Dump, expected: Tally) -> Self {
+        let cluster = Cluster::connect().expect("the cluster is up");
+        let namespace = cluster.namespace(name).expect("a namespace");
         let stream = "/samples/recentchange/stream-2025-05-03.ndjson";
         let replay = namespace
-            .replay(Content::Dump(&dump), &["--events", stream, "--pace", "max"])
+            .replay(Content::Dump(dump), &["--events", stream, "--pace", "max"])
             .expect("the stand-in starts");
         let (mariadb, s3) = namespace.stores().expect("the stores start");
         namespace.operator().expect("the operator starts");
@@ -89,6 +104,30 @@ impl OperatorWorld {
                 "workers": {"imagePullPolicy": "Never"},
             },
         })
+    }
+
+    /// A resource of all kinds of source, with a backfill of a unit each.
+    #[must_use]
+    pub fn all_kinds(&self) -> Value {
+        let mut resource = self.resource();
+        let sources = &mut resource["spec"]["sources"];
+        let sources = sources.as_array_mut().expect("sources");
+        sources.remove(0);
+        for archive in Archive::ALL {
+            let kind = archive.kind();
+            sources.push(json!({
+                "name": kind.to_lowercase(),
+                kind: archive.options(),
+                "baseUrl": ReplayPod::BASE_URL,
+                "sinks": ["warehouse", "lake"],
+                "backfill": [{
+                    "name": "first",
+                    "from": archive.timestamp(Hour(0)),
+                    "to": archive.timestamp(Hour(1)),
+                }],
+            }));
+        }
+        resource
     }
 
     /// The same of page views only, with these backfills.
