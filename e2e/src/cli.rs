@@ -71,6 +71,7 @@ Benches:
     pagecounts        an hour of page counts in the same way
     pageview-complete a day of page views with its hours as letters in the same way, beside lbzip2 on two cores
     mediacounts-day   a day of requests for media files in the same way, beside lbzip2 on two cores
+    plan              what a run over ten years of hours would find: it fetches none, and must not take long
     peers             a file of each archive as DuckDB, Polars and Spark parse it, and as DuckDB reads what our worker
                       made of it: rows, sums and a hash have to be the same
     mysql-bulk        ways to get rows into MariaDB: prepared INSERTs, LOAD DATA LOCAL, mariadb-import

@@ -14,6 +14,7 @@ mod measure;
 mod mysql_bulk;
 mod operator;
 mod peers;
+mod plan;
 mod service;
 mod stream;
 mod tsv;
@@ -70,6 +71,7 @@ const RUNS: usize = 5;
 enum Name {
     PageviewsHour,
     PageviewsRss,
+    Plan,
     Pagecounts,
     PageviewComplete,
     MediacountsDay,
@@ -116,6 +118,7 @@ pub fn run(options: &Options) -> Result<()> {
         Name::MediacountsDay => options.batch(&format::MEDIACOUNTS, 2_000_000)?,
         Name::Peers => return options.peers(),
         Name::PageviewsRss => batch::rss()?,
+        Name::Plan => plan::run(runs)?,
         Name::MysqlBulk => mysql_bulk::run(options.lines.unwrap_or(1_000_000), runs)?,
         Name::Stream => {
             let seconds = options.seconds.unwrap_or(120);

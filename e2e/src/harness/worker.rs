@@ -124,7 +124,7 @@ fn launch(env: &Env, program: &str, args: &[&str], config: &Config) -> Running {
     let program = env.binaries.path(program).expect("the worker is built");
     let mut process = guarded(program);
     process.args(args).arg("--config").arg(&file);
-    if is_batch && args != ["migrate"] {
+    if is_batch && !matches!(args, ["migrate" | "plan"]) {
         process.arg("--report").arg(dir.path().join("report.json"));
     }
     // What whoever runs the suites has set for a worker of their own must not reach these.

@@ -156,7 +156,7 @@ pub struct DayRows {
     titles: StringBuilder,
     views: Int64Builder,
     title: String,
-    bytes: Vec<u8>,
+    room: percent::Room,
 }
 
 impl DayRows {
@@ -184,7 +184,7 @@ impl DayRows {
             titles: StringBuilder::new(),
             views: Int64Builder::new(),
             title: String::new(),
-            bytes: Vec::new(),
+            room: percent::Room::default(),
         }
     }
 
@@ -210,10 +210,8 @@ impl Rows for DayRows {
             return Ok(());
         }
         let title = quotes::unquote(line.title, b' ', &mut self.title);
-        let mut decoded = String::new();
         let title = if self.is_escaped {
-            percent::decode(title.as_bytes(), &mut self.bytes, &mut decoded);
-            decoded.as_str()
+            percent::decode(title.as_bytes(), &mut self.room).0
         } else {
             title
         };

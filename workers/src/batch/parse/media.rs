@@ -132,8 +132,7 @@ pub struct MediaRows {
     files: StringBuilder,
     counts: [Vec<i64>; MEDIA_COUNTS.len()],
     name: String,
-    file: String,
-    bytes: Vec<u8>,
+    room: percent::Room,
 }
 
 impl MediaRows {
@@ -149,8 +148,7 @@ impl MediaRows {
             files: StringBuilder::new(),
             counts: Default::default(),
             name: String::new(),
-            file: String::new(),
-            bytes: Vec::new(),
+            room: percent::Room::default(),
         }
     }
 }
@@ -169,10 +167,10 @@ impl Rows for MediaRows {
             return Ok(());
         }
         let file = name.rsplit('/').next().unwrap_or(name);
-        percent::decode(file.as_bytes(), &mut self.bytes, &mut self.file);
+        let (file, _) = percent::decode(file.as_bytes(), &mut self.room);
         self.names.append_value(name);
         self.wikis.append_value(self.projects.of(name));
-        self.files.append_value(&self.file);
+        self.files.append_value(file);
         for (column, count) in self.counts.iter_mut().zip(counts) {
             column.push(count);
         }

@@ -73,6 +73,11 @@ pub trait Rows {
     /// When it is not one of this format's.
     fn line(&mut self, line: &str, tally: &mut Tally) -> Result<(), NoRow>;
 
+    /// Whether lines need not be UTF-8: all of them are then read by [`Rows::raw`].
+    fn takes_raw(&self) -> bool {
+        false
+    }
+
     /// Reads a line that is not UTF-8.
     ///
     /// # Errors
@@ -89,6 +94,20 @@ pub trait Rows {
     /// # Errors
     /// When a temporary file cannot be written.
     fn finish(self) -> Result<Rollups, ScratchError>;
+}
+
+/// The lines of a block, without their line feeds.
+fn lines(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = block;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some(line)
+    })
 }
 
 fn not_utf8(line: &[u8]) -> String {
@@ -123,7 +142,11 @@ impl<R: Rows> Parser<R> {
     /// When the roll-up's temporary file cannot be written.
     pub fn block(&mut self, block: &[u8]) -> Result<Batch, ScratchError> {
         // One check of the whole block is several times faster than one a line.
-        if let Ok(text) = simdutf8::basic::from_utf8(block) {
+        if self.rows.takes_raw() {
+            for line in lines(block) {
+                self.raw(line)?;
+            }
+        } else if let Ok(text) = simdutf8::basic::from_utf8(block) {
             self.text(text)?;
         } else {
             self.line_by_line(block)?;
@@ -145,17 +168,20 @@ impl<R: Rows> Parser<R> {
 
     /// For a block in which some line is not UTF-8.
     fn line_by_line(&mut self, block: &[u8]) -> Result<(), ScratchError> {
-        let block = block.strip_suffix(b"\n").unwrap_or(block);
-        for line in block.split(|byte| *byte == b'\n') {
-            if let Ok(line) = std::str::from_utf8(line) {
-                self.line(line)?;
-            } else {
-                self.tally.lines += 1;
-                let row = self.rows.raw(line, &mut self.tally);
-                self.note(line, row)?;
+        for line in lines(block) {
+            match std::str::from_utf8(line) {
+                Ok(line) => self.line(line)?,
+                Err(_) => self.raw(line)?,
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn raw(&mut self, line: &[u8]) -> Result<(), ScratchError> {
+        self.tally.lines += 1;
+        let row = self.rows.raw(line, &mut self.tally);
+        self.note(line, row)
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use arrow::array::{BooleanBufferBuilder, StringBuilder};
 
 use super::{
     Filter, NoRow, Rows, Tally, domain,
-    line::{self, BadLine, Line, MAX_TITLE},
+    line::{self, BadLine, MAX_TITLE},
     not_utf8, percent, quotes,
 };
 use crate::{
@@ -39,7 +39,7 @@ pub struct PageRows {
     views: Vec<i64>,
     raw: Option<RawRows>,
     title: String,
-    bytes: Vec<u8>,
+    room: percent::Room,
 }
 
 /// What only page counts have.
@@ -77,19 +77,44 @@ impl Rows for PageRows {
     #[inline]
     fn line(&mut self, text: &str, tally: &mut Tally) -> Result<(), NoRow> {
         let line = line::split(text.as_bytes())?;
-        let domain = &text[line.domain.clone()];
-        self.row(domain, text.as_bytes(), &line, Some(text), tally)
+        if !self.enter(text[line.domain.clone()].as_bytes())? {
+            tally.filtered += 1;
+            return Ok(());
+        }
+        let mut unquoted = std::mem::take(&mut self.title);
+        let title = quotes::unquote(&text[line.title.clone()], b' ', &mut unquoted);
+        let row = self.row(title, line.views, tally);
+        self.title = unquoted;
+        row.map(drop)
+    }
+
+    fn takes_raw(&self) -> bool {
+        self.raw.is_some()
     }
 
     /// Page counts have titles as they were requested, in whatever encoding.
+    #[inline]
     fn raw(&mut self, text: &[u8], tally: &mut Tally) -> Result<(), NoRow> {
-        if self.raw.is_none() {
-            return Err(NoRow::Bad(not_utf8(text)));
-        }
         let line = line::split(text)?;
-        let domain = std::str::from_utf8(&text[line.domain.clone()])
-            .map_err(|_| NoRow::Bad(format!("domain is {}", not_utf8(text))))?;
-        self.row(domain, text, &line, None, tally)
+        if !self.enter(&text[line.domain.clone()])? {
+            tally.filtered += 1;
+            return Ok(());
+        }
+        // All is read before the row counts anywhere.
+        let traffic = traffic(&text[line.bytes.clone()])?;
+        let mut room = std::mem::take(&mut self.room);
+        let (title, is_broken) = percent::decode(&text[line.title.clone()], &mut room);
+        let row = if title.len() > MAX_TITLE {
+            Err(BadLine::LongTitle(title.len()).into())
+        } else {
+            self.row(title, line.views, tally)
+        };
+        self.room = room;
+        if row? && let Some(raw) = &mut self.raw {
+            raw.bytes.push(traffic);
+            raw.is_broken.append(is_broken);
+        }
+        Ok(())
     }
 
     /// Leaves room for as many rows again: blocks are alike, and growing by doubling costs more than filling.
@@ -130,51 +155,23 @@ impl PageRows {
             views: Vec::new(),
             raw: (dataset == Dataset::PagecountsRaw).then(|| RawRows::new(0)),
             title: String::new(),
-            bytes: Vec::new(),
+            room: percent::Room::default(),
         }
     }
 
-    /// `text` is the line as UTF-8, if it is.
+    /// Takes a page of the domain that was entered; false if it is left out.
     #[inline]
-    fn row(
-        &mut self,
-        code: &str,
-        bytes: &[u8],
-        line: &Line,
-        text: Option<&str>,
-        tally: &mut Tally,
-    ) -> Result<(), NoRow> {
-        let same = self.last.as_ref().is_some_and(|(last, ..)| last == code);
-        if !same {
-            self.enter(code);
-        }
+    fn row(&mut self, title: &str, views: i64, tally: &mut Tally) -> Result<bool, NoRow> {
         let Some((_, Some(domain), id)) = &self.last else {
-            tally.filtered += 1;
-            return Ok(());
-        };
-        let mut is_broken = false;
-        let title = if let (None, Some(text)) = (&self.raw, text) {
-            quotes::unquote(&text[line.title.clone()], b' ', &mut self.title)
-        } else {
-            let title = &bytes[line.title.clone()];
-            is_broken = percent::decode(title, &mut self.bytes, &mut self.title);
-            if self.title.len() > MAX_TITLE {
-                return Err(BadLine::LongTitle(self.title.len()).into());
-            }
-            self.title.as_str()
-        };
-        // Read before the row counts anywhere.
-        let traffic = match self.raw {
-            Some(_) => traffic(&bytes[line.bytes.clone()])?,
-            None => 0,
+            return Ok(false);
         };
         if let Some(rollup) = &mut self.rollup {
-            let added = rollup.add(*id, domain, title, line.views);
+            let added = rollup.add(*id, domain, title, views);
             added.map_err(NoRow::Scratch)?;
         }
-        if line.views < self.filter.min_views {
+        if views < self.filter.min_views {
             tally.filtered += 1;
-            return Ok(());
+            return Ok(false);
         }
         match self.runs.last_mut() {
             Some(run) if Arc::ptr_eq(&run.domain, domain) => run.rows += 1,
@@ -184,17 +181,24 @@ impl PageRows {
             }),
         }
         self.titles.append_value(title);
-        self.views.push(line.views);
-        if let Some(raw) = &mut self.raw {
-            raw.bytes.push(traffic);
-            raw.is_broken.append(is_broken);
-        }
+        self.views.push(views);
         tally.rows += 1;
-        Ok(())
+        Ok(true)
     }
 
-    /// Makes `code` the domain of the lines that follow.
-    fn enter(&mut self, code: &str) {
+    /// Makes `code` the domain of the row that follows; false if its rows are not wanted.
+    #[inline]
+    fn enter(&mut self, code: &[u8]) -> Result<bool, NoRow> {
+        let same = |(last, ..): &(String, _, _)| last.as_bytes() == code;
+        if !self.last.as_ref().is_some_and(same) {
+            let code = std::str::from_utf8(code)
+                .map_err(|_| NoRow::Bad(format!("domain is {}", not_utf8(code))))?;
+            self.look_up(code);
+        }
+        Ok(matches!(self.last, Some((_, Some(_), _))))
+    }
+
+    fn look_up(&mut self, code: &str) {
         let next = self.known.len();
         let known = self.known.entry(code.to_owned()).or_insert_with(|| {
             let domain = domain::describe(code, self.dataset)

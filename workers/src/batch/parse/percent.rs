@@ -2,25 +2,69 @@
 
 /// Decodes `%XX` once. What does not stand for a byte (`100%`) is itself, and a space becomes an underscore, as in
 /// titles. A byte that is not of UTF-8 text stays, or becomes, an escape in upper case (`%E9`), so that no text is
-/// lost; the answer is then true.
-pub fn decode(text: &[u8], bytes: &mut Vec<u8>, into: &mut String) -> bool {
+/// lost; the answer says that, too. What has nothing to decode is not copied; else `room` holds it.
+pub fn decode<'a>(text: &'a [u8], room: &'a mut Room) -> (&'a str, bool) {
+    let Room { bytes, escaped } = room;
+    let decoded = match memchr::memchr2(b'%', b' ', text) {
+        None => text,
+        Some(first) => {
+            unescape(text, first, bytes);
+            bytes
+        }
+    };
+    if let Ok(text) = simdutf8::basic::from_utf8(decoded) {
+        (text, false)
+    } else {
+        escape(decoded, escaped);
+        (escaped, true)
+    }
+}
+
+/// Where decoded text is kept, from one to the next.
+#[derive(Debug, Default)]
+pub struct Room {
+    bytes: Vec<u8>,
+    escaped: String,
+}
+
+/// Escapes are dense where there are any: a walk beats a search for the next one.
+fn unescape(text: &[u8], first: usize, into: &mut Vec<u8>) {
     into.clear();
-    bytes.clear();
-    let mut rest = text;
-    while let Some(at) = memchr::memchr(b'%', rest) {
-        bytes.extend_from_slice(&rest[..at]);
-        let escape = rest.get(at + 1..at + 3).and_then(byte);
-        bytes.push(escape.unwrap_or(b'%'));
-        rest = &rest[at + if escape.is_some() { 3 } else { 1 }..];
+    into.extend_from_slice(&text[..first]);
+    let mut rest = &text[first..];
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        into.push(match (byte, after) {
+            (b' ', _) => b'_',
+            (b'%', [high, low, ..]) => {
+                let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+                if high | low < 16 {
+                    rest = &after[2..];
+                    high << 4 | low
+                } else {
+                    b'%'
+                }
+            }
+            _ => *byte,
+        });
     }
-    bytes.extend_from_slice(rest);
-    for byte in bytes.iter_mut().filter(|byte| **byte == b' ') {
-        *byte = b'_';
+}
+
+/// The values of hex digits, and 255 of all other bytes.
+const VALUES: [u8; 256] = {
+    let mut values = [255; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        values[b"0123456789abcdef"[value as usize] as usize] = value;
+        values[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
     }
-    if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
-        into.push_str(text);
-        return false;
-    }
+    values
+};
+
+/// What is not UTF-8 as escapes.
+fn escape(bytes: &[u8], into: &mut String) {
+    into.clear();
     for chunk in bytes.utf8_chunks() {
         into.push_str(chunk.valid());
         for byte in chunk.invalid() {
@@ -29,16 +73,6 @@ pub fn decode(text: &[u8], bytes: &mut Vec<u8>, into: &mut String) -> bool {
             into.push(digit(byte & 15));
         }
     }
-    true
-}
-
-/// The byte of two hex digits.
-fn byte(digits: &[u8]) -> Option<u8> {
-    let value = |digit: u8| {
-        let value = char::from(digit).to_digit(16)?;
-        u8::try_from(value).ok()
-    };
-    Some(value(digits[0])? << 4 | value(digits[1])?)
 }
 
 fn digit(value: u8) -> char {
@@ -50,9 +84,9 @@ mod tests {
     use super::*;
 
     fn decoded(text: &[u8]) -> (String, bool) {
-        let mut into = String::new();
-        let is_broken = decode(text, &mut Vec::new(), &mut into);
-        (into, is_broken)
+        let mut room = Room::default();
+        let (decoded, is_broken) = decode(text, &mut room);
+        (decoded.to_owned(), is_broken)
     }
 
     #[test]

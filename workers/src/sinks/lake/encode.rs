@@ -137,7 +137,10 @@ fn properties(unit: &Unit, mark: &Mark, zstd: i32) -> WriterProperties {
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::DELTA_BYTE_ARRAY);
     }
+    let traffic = ColumnPath::from("bytes");
     properties
+        .set_column_dictionary_enabled(traffic.clone(), false)
+        .set_column_encoding(traffic, Encoding::DELTA_BINARY_PACKED)
         .set_created_by(concat!("wikiingest ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(compression(zstd))
         .set_statistics_enabled(EnabledStatistics::Page)
