@@ -37,11 +37,12 @@ fn sql_time(hours: i64) -> String {
 
 /// Page views and edits into a database and a folder that both keep two days.
 fn config(dir: &Path) -> ExpireConfig {
-    let kept = json!({"pageviews": "48h", "recentChanges": "2d"});
+    let kept = json!({"pageviews": "48h", "recentChanges": "2d", "pageviewComplete": "3d"});
     let config = json!({
         "sources": [
             {"name": "views", "pageviews": {}, "sinks": ["warehouse", "lake"]},
             {"name": "counts", "pagecountsRaw": {}, "sinks": ["warehouse", "lake"]},
+            {"name": "complete", "pageviewComplete": {}, "sinks": ["warehouse", "lake"]},
             {"name": "edits", "recentChanges": {}, "sinks": ["warehouse", "lake"]},
         ],
         "sinks": [
@@ -70,7 +71,7 @@ async fn fill(dir: &Path, config: &ExpireConfig) -> SqliteConnection {
         for family in ["pageviews", "pagecounts"] {
             for sql in [
                 format!(
-                    "INSERT INTO {family}_hourly VALUES ('{ts}', 'en', 'en.wikipedia', 'desktop', 'A', 1), ('{ts}', 'en', 'en.wikipedia', 'desktop', 'B', 1)"
+                    "INSERT INTO {family}_hourly (ts, domain_code, project, access, title, views) VALUES ('{ts}', 'en', 'en.wikipedia', 'desktop', 'A', 1), ('{ts}', 'en', 'en.wikipedia', 'desktop', 'B', 1)"
                 ),
                 format!(
                     "INSERT INTO {family}_project_hourly VALUES ('{ts}', 'en.wikipedia', 'desktop', 2, 2)"
@@ -81,6 +82,12 @@ async fn fill(dir: &Path, config: &ExpireConfig) -> SqliteConnection {
             ] {
                 db.execute(AssertSqlSafe(sql)).await.unwrap();
             }
+        }
+        for agent in ["user", "spider"] {
+            let sql = format!(
+                "INSERT INTO pageview_complete_hourly VALUES ('{ts}', '{agent}', 'en.wikipedia', 'desktop', NULL, 'A', 1)"
+            );
+            db.execute(AssertSqlSafe(sql)).await.unwrap();
         }
         let source = "INSERT INTO ingest_rejects VALUES";
         for sql in [
@@ -127,6 +134,8 @@ async fn rows_that_are_too_old_go_from_all_tables_and_the_ledger_stays() {
         ("pageviews_hourly", 2 * kept),
         ("pageviews_project_hourly", kept),
         ("pageviews_top_hourly", kept),
+        // Of three days: those of 46 and 50 hours ago are among them.
+        ("pageview_complete_hourly", 2 * (kept + 1)),
         ("recent_changes", 2 * kept),
         ("recent_changes_minute", kept),
         ("ingest_rejects WHERE source = 'pageviews'", kept),
@@ -140,8 +149,9 @@ async fn rows_that_are_too_old_go_from_all_tables_and_the_ledger_stays() {
     ] {
         assert_eq!(count(&mut db, table).await, rows, "{table}");
     }
-    // Of each age: 4 rows of page views, 3 of changes, 2 rejects.
-    assert_eq!(report.rows, ((all - kept) * 9) as u64);
+    // Of each age: 4 rows of page views, 3 of changes, 2 rejects; of one less 2 of complete page views.
+    let (most, complete) = (all - kept, all - kept - 1);
+    assert_eq!(report.rows, (most * 9 + complete * 2) as u64);
     let again = expire(&config).await;
     assert_eq!((again.exit_code, again.rows, again.objects), (0, 0, 0));
 }
@@ -274,12 +284,12 @@ async fn a_run_that_is_stopped_says_so_and_the_next_one_does_the_rest() {
 async fn where_nothing_has_to_go_nothing_is_touched() {
     let dir = TempDir::new().unwrap();
     let mut config = config(dir.path());
-    // A kind that this version does not load has no tables.
+    // Of this kind all is kept.
     config.sources = vec![
         serde_json::from_value(json!({"name": "m", "mediacounts": {}, "sinks": ["warehouse"]}))
             .unwrap(),
     ];
-    let kept = json!({"mediacounts": "2d"});
+    let kept = json!({"pageviews": "2d"});
     config.sinks[0].sqlite.as_mut().unwrap().retention = serde_json::from_value(kept).unwrap();
     assert_eq!(expire(&config).await.exit_code, 0);
     assert!(!dir.path().join("w.db").exists());

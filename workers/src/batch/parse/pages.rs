@@ -95,6 +95,9 @@ impl Rows for PageRows {
     /// Page counts have titles as they were requested, in whatever encoding.
     #[inline]
     fn raw(&mut self, text: &[u8], tally: &mut Tally) -> Result<(), NoRow> {
+        if !self.takes_raw() {
+            return Err(NoRow::Bad(not_utf8(text)));
+        }
         let line = line::split(text)?;
         if !self.enter(&text[line.domain.clone()])? {
             tally.filtered += 1;

@@ -34,8 +34,7 @@ fn unescape(text: &[u8], first: usize, into: &mut Vec<u8>) {
     let mut rest = &text[first..];
     while let [byte, after @ ..] = rest {
         rest = after;
-        into.push(match (byte, after) {
-            (b' ', _) => b'_',
+        let decoded = match (byte, after) {
             (b'%', [high, low, ..]) => {
                 let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
                 if high | low < 16 {
@@ -46,7 +45,8 @@ fn unescape(text: &[u8], first: usize, into: &mut Vec<u8>) {
                 }
             }
             _ => *byte,
-        });
+        };
+        into.push(if decoded == b' ' { b'_' } else { decoded });
     }
 }
 

@@ -9,7 +9,7 @@ pub mod sqlite;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     batch::{dataset::Dataset, list::Unit},
@@ -57,15 +57,23 @@ impl Classify for WarehouseError {
     }
 }
 
-/// Which rows of a dataset's tables are a unit's: a clause, and its values. Units of other datasets may share the time.
-fn is_of(unit: &Unit) -> (&'static str, Vec<String>) {
+/// Which rows of a dataset's tables are a unit's: a condition, and its values for each moment that the rows may have.
+///
+/// Only equalities: these are looked up in an index whatever the tables' sizes. A search over a range may look at every
+/// row, and would wait for those that a loader of another unit has not committed.
+fn rows_of(unit: &Unit) -> (&'static str, Vec<Vec<String>>) {
+    let agent = unit.dataset.agent();
     let end = unit.ts + unit.dataset.period();
-    let mut values = vec![sql_time(unit.ts), sql_time(end)];
-    match unit.dataset.agent() {
-        None => ("ts >= ? AND ts < ?", values),
+    let moments = std::iter::successors(Some(unit.ts), |moment| {
+        let next = *moment + SignedDuration::from_hours(1);
+        // A day's rows by the hour come with a kind of reader; of all else, rows have the unit's own time.
+        (agent.is_some() && next < end).then_some(next)
+    });
+    match agent {
+        None => ("ts = ?", moments.map(|ts| vec![sql_time(ts)]).collect()),
         Some(agent) => {
-            values.push(agent.to_owned());
-            ("ts >= ? AND ts < ? AND agent = ?", values)
+            let values = |ts| vec![agent.to_owned(), sql_time(ts)];
+            ("agent = ? AND ts = ?", moments.map(values).collect())
         }
     }
 }
@@ -150,4 +158,32 @@ fn changes_of(batch: &Batch, doubt: bool) -> Result<(Vec<Change<'_>>, Vec<String
         changes.push(change);
     }
     Ok((changes, suspects))
+}
+
+#[cfg(test)]
+mod tests {
+    use wikiingest_crds::Agent;
+
+    use super::*;
+
+    fn rows_of_a_day(dataset: Dataset) -> (&'static str, Vec<Vec<String>>) {
+        let ts: Timestamp = "2024-08-03T00:00:00Z".parse().unwrap();
+        super::rows_of(&Unit {
+            dataset,
+            name: dataset.usual_name(ts),
+            ts,
+            url: String::new(),
+        })
+    }
+
+    #[test]
+    fn a_unit_s_rows_are_found_by_their_exact_times() {
+        let (condition, values) = rows_of_a_day(Dataset::Mediacounts);
+        assert_eq!(condition, "ts = ?");
+        assert_eq!(values, [["2024-08-03 00:00:00"]]);
+        let (condition, values) = rows_of_a_day(Dataset::PageviewComplete(Agent::Spider));
+        assert_eq!(condition, "agent = ? AND ts = ?");
+        assert_eq!(values.len(), 24);
+        assert_eq!(values[23], ["spider", "2024-08-03 23:00:00"]);
+    }
 }

@@ -17,7 +17,7 @@ mod load;
 
 pub use self::changes::Changes;
 use self::load::load;
-use super::{WarehouseError, is_of, schema, sql_time, tables};
+use super::{WarehouseError, rows_of, schema, sql_time, tables};
 use crate::{
     batch::{dataset::Dataset, fetch::Mark, list::Unit},
     failure::Class,
@@ -293,10 +293,11 @@ impl Claim {
         unit: &Unit,
         mut batches: Receiver<Arc<Batch>>,
     ) -> Result<(), WarehouseError> {
-        let (is_of, values) = is_of(unit);
+        let (condition, values) = rows_of(unit);
         for table in tables(unit.dataset) {
+            let sql = format!("DELETE FROM {table} WHERE {condition}");
             self.conn
-                .exec_drop(format!("DELETE FROM {table} WHERE {is_of}"), values.clone())
+                .exec_batch(sql, values.clone())
                 .await
                 .map_err(|error| self.server.explain(&error))?;
         }

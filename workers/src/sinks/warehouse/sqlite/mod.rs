@@ -19,7 +19,7 @@ pub use self::changes::Changes;
 use super::{
     WarehouseError,
     cells::{Cell, Cells},
-    is_of, schema, sql_time, tables,
+    rows_of, schema, sql_time, tables,
 };
 use crate::{
     batch::{dataset::Dataset, fetch::Mark, list::Unit},
@@ -244,12 +244,14 @@ async fn replace(
     unit: &Unit,
     mut batches: Receiver<Arc<Batch>>,
 ) -> sqlx::Result<()> {
-    let (is_of, values) = is_of(unit);
+    let (condition, moments) = rows_of(unit);
     for table in tables(unit.dataset) {
-        let sql = format!("DELETE FROM {table} WHERE {is_of}");
-        let query = sqlx::query(AssertSqlSafe(sql));
-        let query = values.iter().fold(query, sqlx::query::Query::bind);
-        query.execute(&mut *connection).await?;
+        for values in &moments {
+            let sql = format!("DELETE FROM {table} WHERE {condition}");
+            let query = sqlx::query(AssertSqlSafe(sql));
+            let query = values.iter().fold(query, sqlx::query::Query::bind);
+            query.execute(&mut *connection).await?;
+        }
     }
     let facts = unit.dataset.tables().facts;
     while let Some(batch) = batches.recv().await {
