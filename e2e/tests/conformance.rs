@@ -11,9 +11,9 @@ use wikiingest_e2e::harness::world::{Stores, World};
 use wikiingest_e2e::harness::{Hour, worker};
 use wikiingest_e2e::servers::replay::Options;
 
-/// Lines of a unit: more than a block of bzip2, and several batches.
-const LINES: usize = 8_000;
-const KILLS: u32 = 8;
+/// Lines of a unit: more than a block of text, in a file of some tens of kilobytes.
+const LINES: usize = 3_000;
+const KILLS: u32 = 5;
 
 /// A row of the matrix: a source and two stores.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ impl Case {
     /// The same, whose downloads take long enough for something to happen meanwhile.
     fn slow(self) -> World {
         self.world(&Options {
-            rate: Some(200_000),
+            rate: Some(100_000),
             ..Options::default()
         })
     }
@@ -99,8 +99,8 @@ impl Case {
     /// With each of these in its way, the worker loads everything in one run.
     fn an_unsteady_host_is_borne_with(self) {
         for faults in [
-            "cut@20k*3",
-            "stall@20k*2",
+            "cut@10k*3",
+            "stall@10k",
             "slow=60k",
             "429=1*2,503=1*2",
             "500,502,503,504",
@@ -120,7 +120,7 @@ impl Case {
     /// With each of these in its way, the worker says so; once it is gone, the next run puts everything right.
     fn a_damaged_file_is_loaded_once_it_is_right(self) {
         let unit = self.archive.unit(Hour(5));
-        for (fault, code) in [("truncate@10k", 1), ("corrupt@10k", 1), ("403", 77)] {
+        for (fault, code) in [("truncate@5k", 1), ("corrupt@5k", 1), ("403", 77)] {
             let world = self.faulty(&format!("{fault}~{unit}"));
             let run = world.run().expect(code);
             assert!(run.output.contains(&unit), "{fault}: {}", run.output);
