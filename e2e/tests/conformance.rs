@@ -13,7 +13,7 @@ use wikiingest_e2e::servers::replay::Options;
 
 /// Lines of a unit: more than a block of text, in a file of some tens of kilobytes.
 const LINES: usize = 3_000;
-const KILLS: u32 = 5;
+const KILLS: u32 = 4;
 
 /// A row of the matrix: a source and two stores.
 #[derive(Debug, Clone, Copy)]
