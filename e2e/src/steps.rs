@@ -33,25 +33,25 @@ pub(crate) struct Options {
     tests: Vec<String>,
 }
 
-/// The steps, in the order in which they run.
+/// The steps, in the order in which they run: what is quick to tell comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Step {
     /// The code is formatted
     Fmt,
+    /// Licences, banned crates and sources
+    Deny,
     /// Clippy has nothing to say
     Clippy,
     /// Tests that need nothing but Rust
     Unit,
+    /// The documentation builds without a warning
+    Doc,
+    /// The README's own commands, word for word, in a copy of the work tree
+    Readme,
     /// Suites against MariaDB, an S3 server and a stand-in for the dumps host
     Servers,
     /// The suite on a real Kubernetes, which is brought up by kind and stays up
     Cluster,
-    /// The documentation builds without a warning
-    Doc,
-    /// Licences, banned crates and sources
-    Deny,
-    /// The README's own commands, word for word, in a copy of the work tree
-    Readme,
 }
 
 /// The suites of the step `servers`.
