@@ -16,8 +16,8 @@ MEDIA = (
 TABLES = {
     "pageviews_hourly": ("domain_code", "title", "views"),
     "pagecounts_hourly": ("domain_code", "bytes", "is_broken", "title", "views"),
-    "pageview_complete_hourly": ("project", "access", "page_id", "ts", "title", "views"),
-    "mediacounts_daily": (*MEDIA, "base_name", "transfers"),
+    "pageview_complete_hourly": ("agent", "project", "access", "page_id", "ts", "title", "views"),
+    "mediacounts_daily": (*MEDIA, "project", "file", "base_name", "transfers"),
 }
 
 
@@ -48,7 +48,16 @@ def with_duckdb(folder):
 
     table = f"read_parquet('{folder}/dt=*/*.parquet', hive_partitioning = true)"
     types = {name: kind for name, kind, *_ in duckdb.sql(f"DESCRIBE SELECT * FROM {table}").fetchall()}
-    return duckdb.sql(f"SELECT {', '.join(COLUMNS)} FROM {table}").fetchall(), types, {}
+    # As a number: what comes with a time zone takes a package of its own.
+    columns = [f"epoch_us({name})" if name == "ts" else name for name in COLUMNS]
+    rows = duckdb.sql(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+    return [tuple(map(moment, COLUMNS, row)) for row in rows], types, {}
+
+
+def moment(name, value):
+    if name != "ts":
+        return value
+    return datetime.datetime.fromtimestamp(value // 1_000_000, datetime.timezone.utc)
 
 
 def with_polars(folder):

@@ -1,15 +1,15 @@
 //! A real MariaDB, from Debian's package, with a data folder of its own.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{START, retry, tail};
+use super::{START, launch, retry};
 use crate::error::{Doing, Error, Result};
-use crate::process::{Guard, capture, find, free_port, guarded, until};
+use crate::process::{Guard, capture, find, free_port, guarded};
 
 /// The user that the tests work as. It may do anything, so that each test can have databases of its own.
 pub const USER: &str = "wikiingest";
@@ -47,6 +47,7 @@ pub struct MariaDb {
     dir: TempDir,
     port: u16,
     durability: Durability,
+    more: &'static [&'static str],
 }
 
 impl MariaDb {
@@ -55,22 +56,31 @@ impl MariaDb {
     /// # Errors
     /// If MariaDB is not installed, or does not come up.
     pub fn start(durability: Durability) -> Result<Self> {
-        retry(|| Self::try_start(durability))
+        Self::start_with(durability, &[])
     }
 
-    fn try_start(durability: Durability) -> Result<Self> {
+    /// The same, with more settings, which come after the usual ones and so before them.
+    ///
+    /// # Errors
+    /// If MariaDB is not installed, or does not come up.
+    pub fn start_with(durability: Durability, more: &'static [&'static str]) -> Result<Self> {
+        retry(|| Self::try_start(durability, more))
+    }
+
+    fn try_start(durability: Durability, more: &'static [&'static str]) -> Result<Self> {
         let dir = crate::scratch::dir("mariadb")?;
         let data = dir.path().join("data");
         install(&data)?;
         let init = dir.path().join("init.sql");
         fs::write(&init, account()).doing_to("writing", &init)?;
         let port = free_port()?;
-        let server = launch(dir.path(), port, durability)?;
+        let server = serve(dir.path(), port, durability, more)?;
         Ok(Self {
             server,
             dir,
             port,
             durability,
+            more,
         })
     }
 
@@ -84,7 +94,7 @@ impl MariaDb {
     /// # Errors
     /// If it does not come up.
     pub fn start_again(&mut self) -> Result<()> {
-        self.server = launch(self.dir.path(), self.port, self.durability)?;
+        self.server = serve(self.dir.path(), self.port, self.durability, self.more)?;
         Ok(())
     }
 
@@ -117,9 +127,7 @@ impl MariaDb {
     }
 }
 
-fn launch(dir: &Path, port: u16, durability: Durability) -> Result<Guard> {
-    let log = dir.join("log");
-    let output = File::create(&log).doing_to("creating", &log)?;
+fn serve(dir: &Path, port: u16, durability: Durability, more: &[&str]) -> Result<Guard> {
     let mut command = guarded(program("mariadbd")?);
     command
         .arg("--no-defaults")
@@ -131,23 +139,8 @@ fn launch(dir: &Path, port: u16, durability: Durability) -> Result<Guard> {
         .args(SETTINGS)
         .args(as_root())
         .args(durability.settings())
-        .stdin(Stdio::null())
-        .stdout(output.try_clone().doing_to("opening", &log)?)
-        .stderr(output);
-    let mut server = Guard::spawn(&mut command)?;
-    until(START, || {
-        if server.exited()?.is_some() {
-            return Err(Error::other("it ended at once"));
-        }
-        ping(port)
-    })
-    .map_err(|error| {
-        Error::other(format!(
-            "mariadbd did not come up on port {port}: {error}\n{}",
-            tail(&log)
-        ))
-    })?;
-    Ok(server)
+        .args(more);
+    launch(&mut command, dir, ("mariadbd", port), START, || ping(port))
 }
 
 /// The same, for a server known by its port.

@@ -5,17 +5,16 @@
 //! secret gives 403 `SignatureDoesNotMatch`, and a missing bucket 404 `NoSuchBucket`. Unlike AWS, aborting an upload
 //! twice succeeds both times, and a bucket's name has at least three letters but may be made by anyone who is let in.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{START, retry, tail};
+use super::{START, launch, retry};
 use crate::error::{Doing, Error, Result};
 use crate::http;
-use crate::process::{Guard, free_port, guarded, until};
+use crate::process::{Guard, free_port, guarded};
 use crate::scratch::Also;
 
 /// The one access key that is let in.
@@ -57,8 +56,6 @@ impl S3 {
         fs::create_dir(&data).doing_to("making", &data)?;
         let identities = dir.path().join("identities.json");
         fs::write(&identities, identity()).doing_to("writing", &identities)?;
-        let log = dir.path().join("log");
-        let output = File::create(&log).doing_to("creating", &log)?;
         let ports = Ports::choose()?;
         let mut command = guarded(weed);
         command
@@ -83,25 +80,10 @@ impl S3 {
             .args(ports.args())
             // It looks for settings in the home and the current folder: here it finds none.
             .env("HOME", dir.path())
-            .current_dir(dir.path())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().doing_to("opening", &log)?)
-            .stderr(output);
+            .current_dir(dir.path());
         let sockets = Also::new(ports.sockets());
-        let mut server = Guard::spawn(&mut command)?;
-        until(START, || {
-            if server.exited()?.is_some() {
-                return Err(Error::other("it ended at once"));
-            }
-            ports.ready()
-        })
-        .map_err(|error| {
-            Error::other(format!(
-                "weed did not come up on port {}: {error}\n{}",
-                ports.s3,
-                tail(&log)
-            ))
-        })?;
+        let known_as = ("weed", ports.s3);
+        let server = launch(&mut command, dir.path(), known_as, START, || ports.ready())?;
         Ok(Self {
             _server: server,
             _sockets: sockets,
