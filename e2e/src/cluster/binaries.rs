@@ -26,11 +26,11 @@ const RECIPE: &str = "1";
 const PINS: &[&str] = &["tools", "kubernetes", "coredns"];
 
 /// One `go install`.
-struct Build {
-    pins: &'static str,
-    tags: &'static str,
+pub(super) struct Build {
+    pub(super) pins: &'static str,
+    pub(super) tags: &'static str,
     /// Commands to build; all that the folder has as tools, if there are none.
-    packages: &'static [&'static str],
+    pub(super) packages: &'static [&'static str],
 }
 
 /// What whoever talks to a cluster needs.
@@ -73,6 +73,13 @@ const KSTATUS: &[Build] = &[Build {
     packages: &["."],
 }];
 
+/// What makes the chart's README.
+const CHART: &[Build] = &[Build {
+    pins: "chart",
+    tags: "",
+    packages: &["github.com/norwoodj/helm-docs/cmd/helm-docs"],
+}];
+
 /// Where they are: a folder named after what they are built from.
 pub(crate) fn dir(home: &Home) -> Result<PathBuf> {
     let modules = PINS
@@ -87,7 +94,13 @@ pub(crate) fn kstatus_dir(home: &Home) -> Result<PathBuf> {
     named_after(home, "kstatus", sources)
 }
 
-fn named_after(
+/// Where `helm-docs` is, for the same reason in a folder of its own.
+pub(crate) fn chart_dir(home: &Home) -> Result<PathBuf> {
+    let sources = ["go.mod", "go.sum"].map(|file| format!("pins/chart/{file}"));
+    named_after(home, "chart", sources)
+}
+
+pub(super) fn named_after(
     home: &Home,
     what: &str,
     files: impl IntoIterator<Item = String>,
@@ -109,6 +122,11 @@ pub(crate) fn clients(home: &Home) -> Result<PathBuf> {
 /// What reads an object as kstatus does: seconds.
 pub(crate) fn kstatus(home: &Home) -> Result<PathBuf> {
     built(home, kstatus_dir(home)?, "kstatus", KSTATUS, |_| Ok(()))
+}
+
+/// What makes the chart's README: a minute the first time.
+pub(crate) fn chart(home: &Home) -> Result<PathBuf> {
+    built(home, chart_dir(home)?, "chart's tools", CHART, |_| Ok(()))
 }
 
 /// All that a node image takes: ten minutes and more the first time.
@@ -133,7 +151,27 @@ fn pause(dir: &Path) -> Result<()> {
 }
 
 /// Builds unless a stamp says that this was done.
-fn built(
+pub(super) fn built(
+    home: &Home,
+    dir: PathBuf,
+    what: &str,
+    builds: &[Build],
+    finish: impl Fn(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    built_with(go_of_the_system, home, dir, what, builds, finish)
+}
+
+fn go_of_the_system() -> Result<PathBuf> {
+    find("go").ok_or_else(|| {
+        Error::other(
+            "the cluster's programs are built with Go, which is not here: install Go 1.26 or later",
+        )
+    })
+}
+
+/// The same with another Go, which is looked for only when there is something to build.
+pub(super) fn built_with(
+    go: impl Fn() -> Result<PathBuf>,
     home: &Home,
     dir: PathBuf,
     what: &str,
@@ -144,17 +182,13 @@ fn built(
     if stamp.is_file() {
         return Ok(dir);
     }
-    if find("go").is_none() {
-        return Err(Error::other(
-            "the cluster's programs are built with Go, which is not here: install Go 1.26 or later",
-        ));
-    }
+    let go = go()?;
     fs::create_dir_all(&dir).doing_to("making", &dir)?;
     say!("building the cluster's {what} into {}", dir.display());
     // Links need temporary files as big as what they link.
     let work = home.work()?;
     for build in builds {
-        build.run(&dir, work.path())?;
+        build.run(&go, &dir, work.path())?;
     }
     finish(&dir)?;
     remove(work.path())?;
@@ -163,7 +197,7 @@ fn built(
 }
 
 impl Build {
-    fn run(&self, dir: &Path, work: &Path) -> Result<()> {
+    fn run(&self, go: &Path, dir: &Path, work: &Path) -> Result<()> {
         let tool = ["tool"];
         let packages = if self.packages.is_empty() {
             &tool[..]
@@ -171,7 +205,7 @@ impl Build {
             self.packages
         };
         say!("  go install {} (pins/{})", packages.join(" "), self.pins);
-        let mut go = Command::new("go");
+        let mut go = Command::new(go);
         go.arg("install")
             .args(["-tags", self.tags, "-ldflags", &self.flags()])
             .args(packages)

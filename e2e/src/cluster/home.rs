@@ -47,6 +47,22 @@ impl Home {
         built(binaries::dir(self)?.join("kubectl"))
     }
 
+    /// `helm` of our pins.
+    ///
+    /// # Errors
+    /// If it has not been built.
+    pub fn helm(&self) -> Result<PathBuf> {
+        built(binaries::dir(self)?.join("helm"))
+    }
+
+    /// `helm-docs` of our pins.
+    ///
+    /// # Errors
+    /// If it has not been built.
+    pub fn helm_docs(&self) -> Result<PathBuf> {
+        built(binaries::chart_dir(self)?.join("helm-docs"))
+    }
+
     /// `kstatus` of our pins.
     ///
     /// # Errors

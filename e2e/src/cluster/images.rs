@@ -52,10 +52,16 @@ enum From {
 pub(crate) fn make(home: &Home, docker: &Docker, release: bool) -> Result<()> {
     let started = Instant::now();
     let workspace = Workspace::find()?;
-    let mut build = vec!["build", "--workspace", "--bins"];
     let profile = if release { "release" } else { "debug" };
-    build.extend(release.then_some("--release"));
-    stream(&mut workspace.cargo(&build))?;
+    let build = ["build", "--workspace", "--bins"];
+    if release {
+        // With what they were built of in them, for whoever looks for known holes.
+        let auditable = install::cargo_auditable()?;
+        let build = [&["auditable"], &build[..], &["--release"]].concat();
+        stream(&mut workspace.program(&auditable, &build))?;
+    } else {
+        stream(&mut workspace.cargo(&build))?;
+    }
     let binaries = Binaries::beside_this_program()?.of_profile(profile);
     for image in all(&workspace, &binaries)? {
         image.build(home, docker, &workspace)?;

@@ -9,6 +9,7 @@ mod binaries;
 pub mod client;
 mod docker;
 mod engine;
+pub mod gitops;
 mod home;
 mod images;
 mod kind;
@@ -72,6 +73,7 @@ fn up() -> Result<Docker> {
     let started = Instant::now();
     let kubectl = binaries::clients(&home)?;
     binaries::kstatus(&home)?;
+    binaries::chart(&home)?;
     let docker = engine::find_or_start(&home)?;
     let how = kind::up(&home, &docker)?;
     say!(
@@ -95,6 +97,16 @@ fn down() -> Result<()> {
     }
     engine::stop_ours(&home)?;
     say!("the cluster {NAME} is down");
+    Ok(())
+}
+
+/// Writes the chart's README anew, from the comments in its values.
+pub(crate) fn chart_readme() -> Result<()> {
+    let home = Home::find()?;
+    let _lock = home.lock()?;
+    binaries::chart(&home)?;
+    let readme = client::Chart::of_the_work_tree()?.write_readme(&home)?;
+    say!("wrote {}", readme.display());
     Ok(())
 }
 

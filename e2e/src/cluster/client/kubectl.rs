@@ -1,14 +1,14 @@
 //! The cluster through its own client, as anybody would use it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::error::{Doing, Error, Result};
-use crate::process::{capture, guarded};
+use crate::process::{capture, guarded, until};
 
 /// How often a wait looks.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -76,6 +76,28 @@ impl Kubectl {
         self.apply_with(objects, &["--dry-run=server"])
     }
 
+    /// Applies all files of a folder of CRDs, and waits until their kinds are served.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn apply_crds(&self, folder: &Path) -> Result<()> {
+        for entry in fs::read_dir(folder).doing_to("reading", folder)? {
+            let file = entry.doing_to("reading", folder)?.path();
+            self.apply(&fs::read_to_string(&file).doing_to("reading", &file)?)?;
+        }
+        self.established("--all")
+    }
+
+    /// Waits until a CRD, or all with `--all`, is served.
+    ///
+    /// # Errors
+    /// If it is not within half a minute.
+    pub(super) fn established(&self, crd: &str) -> Result<()> {
+        let wait = ["wait", "--for=condition=Established", "crd", crd];
+        // Of one that has no conditions at all yet it says that this is an error.
+        until(Duration::from_secs(30), || self.run(&wait).map(drop))
+    }
+
     fn apply_with(&self, objects: &str, how: &[&str]) -> Result<()> {
         let dir = crate::scratch::dir("apply")?;
         let file = dir.path().join("objects.yaml");
@@ -102,11 +124,31 @@ impl Kubectl {
     pub fn list(&self, kind: &str, selector: &str) -> Result<Vec<Value>> {
         let args = ["get", kind, "--selector", selector, "--output", "json"];
         let text = self.run(&[&args[..], &["--show-managed-fields"]].concat())?;
-        let mut list = json(kind, &text)?;
-        match list["items"].take() {
-            Value::Array(items) => Ok(items),
-            other => Err(Error::other(format!("no list of {kind}: {other}"))),
+        items(kind, &text)
+    }
+
+    /// The same of all namespaces.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn list_all(&self, kind: &str) -> Result<Vec<Value>> {
+        let text = self.run(&["get", kind, "--all-namespaces", "--output", "json"])?;
+        items(kind, &text)
+    }
+
+    /// Waits until an object is gone.
+    ///
+    /// # Errors
+    /// If it stays for longer than `patience`.
+    pub fn gone(&self, patience: Duration, kind: &str, name: &str) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        while self.get(kind, name).is_ok() {
+            if Instant::now() >= deadline {
+                return Err(Error::other(format!("{kind} {name} stays")));
+            }
+            std::thread::sleep(GLANCE);
         }
+        Ok(())
     }
 
     /// Waits until an object is there and as it should be, and gives it back.
@@ -174,6 +216,14 @@ impl Kubectl {
     pub fn delete(&self, kind: &str, name: &str) -> Result<()> {
         self.run(&["delete", kind, name, "--ignore-not-found"])
             .map(drop)
+    }
+}
+
+fn items(kind: &str, text: &str) -> Result<Vec<Value>> {
+    let mut list = json(kind, text)?;
+    match list["items"].take() {
+        Value::Array(items) => Ok(items),
+        other => Err(Error::other(format!("no list of {kind}: {other}"))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The cluster as its users see it: `kubectl`, and namespaces of their own.
 
+mod helm;
 mod kubectl;
 mod namespace;
 mod writes;
@@ -7,6 +8,7 @@ mod writes;
 use std::path::PathBuf;
 use std::process::Command;
 
+pub use helm::{Chart, Helm};
 pub use kubectl::Kubectl;
 pub use namespace::Namespace;
 pub use writes::Writes;
@@ -27,11 +29,14 @@ impl Cluster {
     /// # Errors
     /// If it is not up; what to run is said.
     pub fn connect() -> Result<Self> {
-        let cluster = Self {
-            home: super::ready()?,
-        };
+        let cluster = Self::up()?;
         namespace::remove_leftovers(&cluster.kubectl()?)?;
         Ok(cluster)
+    }
+
+    /// Finds it, and leaves it as it is.
+    pub(crate) fn up() -> Result<Self> {
+        super::ready().map(|home| Self { home })
     }
 
     /// `kubectl` as the administrator, in no namespace.
@@ -40,6 +45,20 @@ impl Cluster {
     /// If it has not been built.
     pub fn kubectl(&self) -> Result<Kubectl> {
         Ok(Kubectl::new(self.home.kubectl()?, self.kubeconfig()))
+    }
+
+    /// Where its programs are kept.
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// `helm` as the administrator, in a namespace.
+    ///
+    /// # Errors
+    /// If it has not been built.
+    pub fn helm(&self, namespace: &str) -> Result<Helm> {
+        Ok(Helm::new(self.home.helm()?, self.kubeconfig(), namespace))
     }
 
     /// The credentials of the administrator, for other clients.
@@ -73,10 +92,5 @@ pub fn crd(kubectl: &Kubectl) -> Result<()> {
     let path = Workspace::find()?.root().join("crds/wikiingests.yaml");
     let crd = std::fs::read_to_string(&path).doing_to("reading", &path)?;
     kubectl.apply(&crd)?;
-    let wait = [
-        "wait",
-        "--for=condition=Established",
-        "crd/wikiingests.wikiingest.dev",
-    ];
-    kubectl.run(&wait).map(drop)
+    kubectl.established("wikiingests.wikiingest.dev")
 }
