@@ -19,6 +19,7 @@ pub fn crd() -> CustomResourceDefinition {
     for schema in crd.spec.versions.iter_mut().filter_map(root_schema) {
         for_each_schema(schema, &mut flow_description);
         for_each_schema(schema, &mut known_format);
+        for_each_schema(schema, &mut no_default_of_sets);
         default_status(schema);
     }
     crd
@@ -93,6 +94,14 @@ fn known_format(schema: &mut JSONSchemaProps) {
         .is_some_and(|format| format.starts_with("uint"))
     {
         schema.format = Some("int64".to_owned());
+    }
+}
+
+/// Server-side apply merges sets, and nobody owns what a default put into one: `"*"` would stay beside the wikis that are
+/// named later. Left out, the operator and the workers take the default from the types.
+fn no_default_of_sets(schema: &mut JSONSchemaProps) {
+    if schema.x_kubernetes_list_type.as_deref() == Some("set") {
+        schema.default = None;
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`MIRRORS`]: the known mirrors of Wikimedia's files, and [`Host`], which tells when two URLs lead to the same one;
 //! - [`crd`]: the CRD object made of the types, and its YAML (`cargo run -p wikiingest-crds`);
 //! - [`worker`]: what the operator passes to a worker (configuration, names of secrets) and what comes back (report, exit code);
+//! - [`names`]: how what the operator makes of a resource is called and labelled;
 //! - [`validate`]: what makes a resource valid, beyond what a schema can say, and, with the feature `offline`, all of it.
 
 #![allow(
@@ -21,7 +22,9 @@
 pub mod crd;
 mod cron;
 mod host;
+mod kind;
 mod mirror;
+pub mod names;
 mod schedule;
 mod sink;
 mod source;
@@ -34,7 +37,8 @@ mod workers;
 
 pub use cron::ScheduleError;
 pub use host::Host;
-pub use mirror::{DEFAULT_CONNECTIONS, DUMPS_URL, MIRRORS, Mirror, mirror_at};
+pub use kind::Kind;
+pub use mirror::{DEFAULT_CONNECTIONS, DUMPS_URL, MIRRORS, Mirror, mirror_at, usual_connections};
 pub use schedule::{Backfill, Schedule, StreamOptions};
 pub use sink::{
     Compression, DEFAULT_ZSTD_LEVEL, FolderSink, LocalSecretRef, Retention, S3Sink, SecretKeyRef,

@@ -21,7 +21,8 @@ pub struct Mirror {
     pub verified: bool,
 }
 
-/// The mirrors that are known. They lag behind Wikimedia's own host, and may have gaps.
+/// The mirrors that are known. They lag behind Wikimedia's own host, and may have gaps: a file that one of them lacks
+/// counts as never published only if Wikimedia's index does not list it either.
 ///
 /// Wikimedia names its mirrors at <https://dumps.wikimedia.org/mirrors.html>. Whoever adds one also names it in the
 /// documentation of a backfill's `baseUrl`, and in the README; a test sees to that.
@@ -52,6 +53,12 @@ pub const MIRRORS: &[Mirror] = &[
 pub fn mirror_at(host: &Host) -> Option<&'static Mirror> {
     let mut mirrors = MIRRORS.iter();
     mirrors.find(|mirror| Host::of(mirror.base_url) == *host)
+}
+
+/// How many connections a host is given by whoever was told nothing else.
+#[must_use]
+pub fn usual_connections(host: &Host) -> u32 {
+    mirror_at(host).map_or(DEFAULT_CONNECTIONS, |mirror| mirror.connections)
 }
 
 #[cfg(test)]

@@ -67,7 +67,8 @@ pub struct Backfill {
     /// Where to read the range from instead of the source's own host, so that the years of a backfill can be spread over
     /// hosts while the schedule goes on reading the source's: the URL of a mirror, under which the paths are the same.
     /// Known mirrors are `https://mirror.accum.se/mirror/wikimedia.org`, `https://dumps.wikimedia.your.org` and
-    /// `https://wikimedia.crc.nd.edu`; they may lag behind and have gaps, so load what has been there for long. Each host
+    /// `https://wikimedia.crc.nd.edu`; they may lag behind and have gaps, so load what has been there for long. What a known
+    /// mirror lacks and Wikimedia's index lists leaves the range incomplete: load that part without baseUrl. Each host
     /// has its own limit of connections. Default: the source's baseUrl. Example:
     /// `https://mirror.accum.se/mirror/wikimedia.org`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

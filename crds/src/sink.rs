@@ -124,8 +124,8 @@ pub struct SingleStoreSink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
 
-    /// How long rows are kept, for each kind of source. A daily run deletes what is older, and no run loads it again.
-    /// Default: for ever.
+    /// How long rows are kept, for each kind of source. A daily run deletes what is older, whether or not a source
+    /// still brings more of it, and no run loads it again. Default: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 }
@@ -235,8 +235,8 @@ pub struct S3Sink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
 
-    /// How long objects are kept, for each kind of source. A daily run deletes what is older, and no run loads it again. Of a
-    /// lake whole days go. Default: for ever.
+    /// How long objects are kept, for each kind of source. A daily run deletes what is older, whether or not a source
+    /// still brings more of it, and no run loads it again. Of a lake whole days go. Default: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 }
@@ -250,8 +250,8 @@ pub struct SqliteSink {
     #[schemars(length(min = 1, max = 1024))]
     pub path: String,
 
-    /// How long rows are kept, for each kind of source. A daily run deletes what is older, and no run loads it again.
-    /// Default: for ever.
+    /// How long rows are kept, for each kind of source. A daily run deletes what is older, whether or not a source
+    /// still brings more of it, and no run loads it again. Default: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 }
@@ -268,8 +268,8 @@ pub struct FolderSink {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
 
-    /// How long files are kept, for each kind of source. A daily run deletes what is older, and no run loads it again. Of a
-    /// lake whole days go. Default: for ever.
+    /// How long files are kept, for each kind of source. A daily run deletes what is older, whether or not a source
+    /// still brings more of it, and no run loads it again. Of a lake whole days go. Default: for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 }

@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Backfill, Retention, Schedule, Span, StreamOptions};
+use crate::{Backfill, Kind, Schedule, Span, StreamOptions};
 
 /// One data set of Wikimedia's and where its data go. Set exactly one of pageviews, pageviewComplete, pagecountsRaw,
 /// mediacounts and recentChanges.
@@ -89,7 +89,8 @@ pub struct Source {
     pub backfill: Vec<Backfill>,
 
     /// Where the stream is first read from: latest, or a time inside its retention (7 days at least), from which it
-    /// catches up. Afterwards it goes on from where it stopped. recentChanges only. Default: latest.
+    /// catches up. Afterwards it goes on from where it stopped. What a sink's retention would delete again is not
+    /// written to it. recentChanges only. Default: latest.
     /// Example: 2026-01-31T12:00:00Z.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -159,26 +160,28 @@ impl Unit {
 }
 
 impl SourceKind<'_> {
+    /// The kind alone, without what it is asked for.
+    #[must_use]
+    pub fn plain(self) -> Kind {
+        match self {
+            Self::Pageviews(_) => Kind::Pageviews,
+            Self::PageviewComplete(_) => Kind::PageviewComplete,
+            Self::PagecountsRaw(_) => Kind::PagecountsRaw,
+            Self::Mediacounts(_) => Kind::Mediacounts,
+            Self::RecentChanges(_) => Kind::RecentChanges,
+        }
+    }
+
     /// The name of the kind, as in the resource and in the ledger.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pageviews(_) => "pageviews",
-            Self::PageviewComplete(_) => "pageviewComplete",
-            Self::PagecountsRaw(_) => "pagecountsRaw",
-            Self::Mediacounts(_) => "mediacounts",
-            Self::RecentChanges(_) => "recentChanges",
-        }
+        self.plain().name()
     }
 
     /// What one file covers; none for a stream.
     #[must_use]
     pub fn unit(self) -> Option<Unit> {
-        match self {
-            Self::Pageviews(_) | Self::PagecountsRaw(_) => Some(Unit::Hour),
-            Self::PageviewComplete(_) | Self::Mediacounts(_) => Some(Unit::Day),
-            Self::RecentChanges(_) => None,
-        }
+        self.plain().unit()
     }
 
     /// Whether the source is a stream and has no files.
@@ -203,18 +206,6 @@ impl SourceKind<'_> {
     #[must_use]
     pub fn end_day(self) -> Option<Date> {
         matches!(self, Self::PagecountsRaw(_)).then(|| date(2016, 9, 1))
-    }
-
-    /// How long a sink keeps data of this kind; none for ever.
-    #[must_use]
-    pub fn retention(self, retention: &Retention) -> Option<&Span> {
-        match self {
-            Self::Pageviews(_) => retention.pageviews.as_ref(),
-            Self::PageviewComplete(_) => retention.pageview_complete.as_ref(),
-            Self::PagecountsRaw(_) => retention.pagecounts_raw.as_ref(),
-            Self::Mediacounts(_) => retention.mediacounts.as_ref(),
-            Self::RecentChanges(_) => retention.recent_changes.as_ref(),
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the operator found and did.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -259,6 +261,10 @@ pub struct BackfillStatus {
     /// Rows loaded.
     #[serde(default)]
     pub rows: i64,
+
+    /// When the last pod ended whose rows are counted, by the name of its Job, so that none is counted twice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counted_through: BTreeMap<String, Timestamp>,
 
     /// Files of the range that were never published, or that the host does not have.
     #[serde(default)]

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use wikiingest_e2e::cluster::NODE;
 use wikiingest_e2e::harness::Hour;
-use wikiingest_e2e::harness::kube::{Kubectl, OperatorWorld as World, Writes, crd};
+use wikiingest_e2e::harness::kube::{Kubectl, OPERATOR_PODS, OperatorWorld as World, Writes, crd};
 use wikiingest_e2e::process::capture;
 
 /// For what takes a pod or two.
@@ -59,7 +59,10 @@ fn changes(world: &World) -> u64 {
 }
 
 fn kill_operator(kubectl: &Kubectl) {
-    let pods = ["pod", "--selector=app=wikiingest-operator"];
+    let pods = [
+        "pod",
+        "--selector=app.kubernetes.io/name=wikiingest-operator",
+    ];
     let now = ["--grace-period=0", "--force", "--wait=false"];
     let args = [&["delete"], &pods[..], &now].concat();
     kubectl.run(&args).expect("it is killed");
@@ -107,6 +110,22 @@ fn a_month_is_loaded_with_every_hour_once_whoever_and_whatever_is_killed() {
     );
     let objects = world.s3.lake.objects();
     assert_eq!(objects.len(), usize::from(HOURS_OF_A_MONTH));
+}
+
+/// Kubernetes' garbage collector has to have found the kind again after a restart: of a kind that goes before that, it never
+/// learns that the children's owners are gone.
+fn collector_is_back(world: &World) {
+    let kubectl = world.namespace.kubectl();
+    let mut canary = world.views_only(&json!([]));
+    canary["metadata"]["name"] = "canary".into();
+    canary["spec"]["suspend"] = true.into();
+    world.apply(&canary);
+    let made = kubectl.wait(PATIENCE, "configmap", "canary-workers", |_| true);
+    made.expect("the operator makes its children");
+    kubectl.delete("wikiingest", "canary").expect("it goes");
+    kubectl
+        .gone(LONG, "configmap", "canary-workers")
+        .expect("it is collected");
 }
 
 #[test]
@@ -171,7 +190,22 @@ fn what_happens_to_the_cluster_ends_where_it_began() {
     );
     assert_eq!(changes(&world), EVENTS);
 
-    // The kind is deleted, and with it every resource and every child; the data stay.
+    // The kind is deleted, and with it every resource and every child; the data stay. Without it the operator is not
+    // ready, and says so.
+    let operator_is = |ready: bool| {
+        let deadline = Instant::now() + LONG;
+        loop {
+            let pods = kubectl.list("pod", OPERATOR_PODS).expect("pods");
+            let is_so = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == ready;
+            if !pods.is_empty() && pods.iter().all(is_so) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "ready is not {ready}");
+            sleep(Duration::from_secs(1));
+        }
+    };
+    operator_is(true);
+    collector_is_back(&world);
     kubectl
         .run(&["delete", "crd", "wikiingests.wikiingest.dev"])
         .expect("it is deleted");
@@ -180,7 +214,9 @@ fn what_happens_to_the_cluster_ends_where_it_began() {
         assert!(Instant::now() < deadline, "{:?} stay", world.versions());
         sleep(Duration::from_secs(1));
     }
+    operator_is(false);
     crd(&kubectl).expect("the CRD is there again");
+    operator_is(true);
     follows(&world);
     let loaded = kubectl.wait(PATIENCE, "wikiingest", "wikimedia", is_loaded);
     loaded.expect("the backfill finds everything there");

@@ -28,7 +28,10 @@ fn operators(namespace: &Namespace, count: u8) {
     let scale = ["scale", "deployment/wikiingest-operator", &replicas];
     kubectl.run(&scale).expect("it is scaled");
     if count == 0 {
-        let pods = ["pod", "--selector=app=wikiingest-operator"];
+        let pods = [
+            "pod",
+            "--selector=app.kubernetes.io/name=wikiingest-operator",
+        ];
         let gone = [&["wait", "--for=delete", "--timeout=60s"], &pods[..]].concat();
         kubectl.run(&gone).expect("the operator ends");
     }

@@ -14,9 +14,14 @@ mod corpus;
 use std::time::{Duration, Instant};
 
 use corpus::EXAMPLE;
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use wikiingest_e2e::bench::generate::Archive;
 use wikiingest_e2e::harness::Hour;
-use wikiingest_e2e::harness::kube::{Cluster, OperatorWorld as World, ReplayPod};
+use wikiingest_e2e::harness::kube::{
+    Cluster, Forward, OPERATOR_PODS, OperatorWorld as World, ReplayPod,
+};
+use wikiingest_e2e::http;
 use wikiingest_e2e::servers::mariadb;
 
 /// For what takes a pod or two.
@@ -55,10 +60,14 @@ fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
         "--timeout=10s",
     ];
     kubectl.run(&ready).expect("kubectl wait reads it, too");
-    let is_done = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
+    // Its last pod may be seen to end after it.
+    let is_done = |ingest: &Value| {
+        let backfill = &ingest["status"]["backfills"][0];
+        backfill["phase"] == "Complete" && backfill["rows"] == world.expected.rows
+    };
     let done = kubectl
         .wait(PATIENCE, "wikiingest", "wikimedia", is_done)
-        .expect("the backfill ends");
+        .expect("the backfill ends, with every row counted once");
     let backfill = &done["status"]["backfills"][0];
     assert_eq!(
         (&backfill["completed"], &backfill["total"]),
@@ -70,19 +79,11 @@ fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
         world.mariadb.warehouse.tally("pageviews_hourly"),
         world.expected
     );
-    let deadline = Instant::now() + SOON;
-    let rows = || {
-        world
-            .mariadb
-            .warehouse
-            .number("SELECT COUNT(*) FROM recent_changes")
-    };
-    while rows() < EVENTS && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    assert_eq!(rows(), EVENTS);
+    assert_eq!(edits_in(&world, EVENTS), EVENTS);
     let objects = world.s3.lake.objects();
     assert_eq!(objects.len(), 2, "{objects:?}");
+
+    operator_tells(&world);
 
     // A backfill that is done is not run again, even when its Job is gone.
     let job = backfill["job"].as_str().expect("a name");
@@ -99,6 +100,36 @@ fn a_resource_becomes_rows_and_objects_and_tells_how_it_stands() {
     assert_eq!(world.versions(), before);
     let job = format!("job/{job}");
     assert!(!before.contains_key(&job), "{job} was made again");
+}
+
+/// What the operator tells Prometheus of itself, and of a resource that is ready and reads a stream.
+fn operator_tells(world: &World) {
+    let operator = "deployment/wikiingest-operator";
+    let forward = Forward::new(world.namespace.kubectl(), operator, &[8080]).expect("a tunnel");
+    let lag = format!(
+        r#"wikiingest_operator_source_lag_seconds{{namespace="{}",name="wikimedia",source="edits"}}"#,
+        world.namespace.name()
+    );
+    let wanted = [
+        "wikiingest_operator_leader 1",
+        "wikiingest_operator_queue ",
+        "wikiingest_operator_reconciles_total ",
+        &lag,
+    ];
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = http::get(forward.port(), "/metrics")
+            .expect("metrics")
+            .text();
+        if wanted.iter().all(|line| text.contains(line)) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "not all of {wanted:?} in\n{text}"
+        );
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 #[test]
@@ -125,6 +156,83 @@ fn every_kind_of_source_becomes_rows_and_objects() {
         let of_archive = objects.iter().filter(|object| object.starts_with(&folder));
         assert_eq!(of_archive.count(), 1, "{objects:?}");
     }
+    assert_eq!(edits_in(&world, EVENTS), EVENTS);
+}
+
+/// How many edits are in the warehouse, once there are so many or they are late.
+fn edits_in(world: &World, enough: u64) -> u64 {
+    let edits = "SELECT COUNT(*) FROM recent_changes";
+    let deadline = Instant::now() + SOON;
+    loop {
+        let rows = world.mariadb.warehouse.number(edits);
+        if rows >= enough || Instant::now() > deadline {
+            return rows;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn what_the_sinks_keep_no_longer_goes_in_a_daily_run_that_is_told_of() {
+    let world = World::with("retention", 5..10, 300);
+    world.secrets();
+    let kubectl = world.namespace.kubectl();
+    let mut resource = world.resource();
+    resource["spec"]["sources"][0]["backfill"][0]["to"] = json!(Hour(10).timestamp());
+    world.apply(&resource);
+    let is_done = |ingest: &Value| ingest["status"]["backfills"][0]["phase"] == "Complete";
+    let done = kubectl.wait(PATIENCE, "wikiingest", "wikimedia", is_done);
+    done.expect("the backfill ends");
+    assert_eq!(edits_in(&world, EVENTS), EVENTS);
+
+    // The first two hours are too old for the warehouse, or three, as the clock goes on; the stream's source is gone.
+    let limit: Timestamp = Hour(7).timestamp().parse().expect("a time");
+    let hours = Timestamp::now().duration_since(limit).as_hours();
+    resource["spec"]["sinks"][0]["singleStore"]["retention"] =
+        json!({"pageviews": format!("{hours}h"), "recentChanges": "30d"});
+    resource["spec"]["sources"]
+        .as_array_mut()
+        .expect("sources")
+        .truncate(1);
+    world.apply(&resource);
+    let deadline = Instant::now() + SOON;
+    let cron_job = loop {
+        let found = kubectl.list("cronjob", "app.kubernetes.io/component=retention");
+        if let [found] = &found.expect("a list")[..] {
+            break found["metadata"]["name"]
+                .as_str()
+                .expect("a name")
+                .to_owned();
+        }
+        assert!(Instant::now() < deadline, "there is no CronJob");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    let from = format!("--from=cronjob/{cron_job}");
+    let made = kubectl.run(&["create", "job", "now", &from]);
+    made.expect("a Job is made of it");
+    let has_run = |ingest: &Value| ingest["status"]["retention"]["lastRun"]["job"] == "now";
+    let told = kubectl.wait(PATIENCE, "wikiingest", "wikimedia", has_run);
+    let run = told.expect("the run is told of")["status"]["retention"]["lastRun"].clone();
+    assert_eq!(run["exitCode"], 0, "{run}");
+    assert!(run["rows"].as_u64() > Some(EVENTS), "{run}");
+    assert_eq!(run["objects"], 0, "the lake keeps everything: {run}");
+
+    let left = |table: &str| {
+        let times = format!("SELECT DISTINCT ts FROM {table} ORDER BY ts");
+        world.mariadb.warehouse.query(&times).concat()
+    };
+    for table in Archive::Pageviews.tables() {
+        let hours = left(table);
+        assert!(
+            hours.ends_with(&[8, 9].map(|hour| Hour(hour).ts())),
+            "{table}: {hours:?}"
+        );
+        assert!(hours[0] >= Hour(7).ts(), "{table}: {hours:?}");
+    }
+    assert!(left("recent_changes").is_empty() && left("recent_changes_minute").is_empty());
+    let in_ledger = "SELECT COUNT(*) FROM ingest_ledger";
+    assert_eq!(world.mariadb.warehouse.number(in_ledger), 5);
+    assert_eq!(world.s3.lake.objects().len(), 5);
 }
 
 #[test]
@@ -173,10 +281,10 @@ fn a_backfill_ends_with_every_hour_once_whoever_is_killed() {
     // A Job for each of the connections that it may have.
     let lanes = kubectl.list("job", "app.kubernetes.io/component=backfill");
     assert_eq!(lanes.expect("a list").len(), 3);
-    kill("app=wikiingest-operator");
+    kill(OPERATOR_PODS);
     loaded(8);
     kill("app.kubernetes.io/component=backfill");
-    kill("app=wikiingest-operator");
+    kill(OPERATOR_PODS);
     let status = loaded(23)["status"]["backfills"][0].clone();
     assert_eq!(
         (&status["phase"], &status["percent"]),
@@ -470,7 +578,7 @@ fn children_follow_the_spec_and_come_back_when_somebody_removes_them() {
     replicas(1);
     world.stands(PATIENCE, "Ready", "True", "Ready");
 
-    // A rotated Secret starts the stream worker anew.
+    // A rotated Secret starts the stream worker anew; what of a Secret is not used does not.
     let pod_of = |found: &Value| {
         found["spec"]["template"]["metadata"]["annotations"]["wikiingest.dev/started-with"].clone()
     };
@@ -479,13 +587,17 @@ fn children_follow_the_spec_and_come_back_when_somebody_removes_them() {
             .get("deployment", "wikimedia-edits")
             .expect("it is there"),
     );
-    world
-        .namespace
-        .secret(
-            "warehouse",
-            &json!({"username": mariadb::USER, "password": mariadb::PASSWORD, "unused": "x"}),
-        )
-        .expect("the Secret is changed");
+    let login = |data: &Value| {
+        let changed = world.namespace.secret("warehouse", data);
+        changed.expect("the Secret is changed");
+    };
+    login(&json!({"username": mariadb::USER, "password": mariadb::PASSWORD, "unused": "x"}));
+    std::thread::sleep(Duration::from_secs(5));
+    let now = kubectl.get("deployment", "wikimedia-edits");
+    assert_eq!(pod_of(&now.expect("it is there")), before);
+    let rights = "GRANT ALL PRIVILEGES ON *.* TO 'rotated'@'%' IDENTIFIED BY 'rotated'";
+    let _ = world.mariadb.warehouse.query(rights);
+    login(&json!({"username": "rotated", "password": "rotated"}));
     let moved = |found: &Value| pod_of(found) != before;
     kubectl
         .wait(PATIENCE, "deployment", "wikimedia-edits", moved)
@@ -593,9 +705,7 @@ fn of_two_operators_one_acts_and_the_other_takes_over() {
             .to_owned()
     };
     let first = holder();
-    let pods = kubectl
-        .list("pod", "app=wikiingest-operator")
-        .expect("pods");
+    let pods = kubectl.list("pod", OPERATOR_PODS).expect("pods");
     assert_eq!(pods.len(), 2);
     assert!(
         pods.iter()

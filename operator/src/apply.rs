@@ -1,12 +1,20 @@
 //! Makes what is there what it has to be: server-side apply of what differs, removal of what is too much.
 
+mod stop;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::{
+    api::{
+        batch::v1::{CronJob, Job},
+        core::v1::Pod,
+    },
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
@@ -14,11 +22,13 @@ use kube::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use wikiingest_crds::worker::ExitCode;
 
 use crate::{
+    admission,
     build::{Child, Children, Kind, Lane},
     dereference::Found,
-    error::{Error, call},
+    error::{Error, call, is_not_found},
     names,
     status::{job, schema},
 };
@@ -31,6 +41,9 @@ const KEPT: u32 = 24 * 3600;
 
 /// How long a backfill that failed waits before it is tried again as it is.
 const RETRY: SignedDuration = SignedDuration::from_mins(30);
+
+/// The same where its host lacks files: what a mirror has not, it will not have in half an hour.
+const RETRY_INCOMPLETE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The same of the schema, which everything waits for.
 const RETRY_MIGRATION: SignedDuration = SignedDuration::from_mins(2);
@@ -79,6 +92,15 @@ pub struct Done {
     pub pruned: Vec<String>,
 }
 
+impl Done {
+    /// Notes a child that was made or changed, once.
+    fn applied(&mut self, child: String) {
+        if !self.applied.contains(&child) {
+            self.applied.push(child);
+        }
+    }
+}
+
 /// Applies to one namespace, for one owner.
 pub struct Applier<'a> {
     /// The API server.
@@ -109,13 +131,9 @@ impl<'a> Applier<'a> {
         held: &HashSet<String>,
     ) -> Result<(), Error> {
         self.one(&children.account, &self.found.accounts).await?;
-        self.one(&children.config, &self.found.config_maps).await?;
-        if let Some(migrate) = &children.migrate {
-            // Another version's may still be at work: never two at once.
-            if !schema::other_is_running(&migrate.name, &self.found.jobs, &self.found.pods) {
-                self.migrate(migrate).await?;
-            }
-        }
+        let config = children.config_in_use(&self.found.config_maps, &self.found.jobs);
+        self.one(&config, &self.found.config_maps).await?;
+        self.migrations(children.migrate.as_ref()).await?;
         if !schema::is_ready(children.migrate.as_ref(), &self.found.jobs) {
             return self.prune(children).await;
         }
@@ -175,6 +193,29 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// The schema's Jobs, never two at once: this one is made when no other one, nor any pod of it, is there. One that
+    /// is at work ends first; one that has not begun, for want of its image, say, never does.
+    async fn migrations(&mut self, wanted: Option<&Child>) -> Result<(), Error> {
+        let found = self.found;
+        let others: Vec<&Job> = (found.jobs.iter().map(Arc::as_ref))
+            .filter(|job| schema::is_migration(job) && job::finished(job).is_none())
+            .filter(|job| wanted.is_none_or(|wanted| wanted.name != job.name_any()))
+            .collect();
+        for other in &others {
+            if other.metadata.deletion_timestamp.is_none()
+                && !schema::is_running(other, &found.pods)
+            {
+                // It is there until its pods are gone.
+                let params = DeleteParams::foreground();
+                self.delete_by(params, Kind::Job, *other).await?;
+            }
+        }
+        match wanted {
+            Some(wanted) if others.is_empty() => self.migrate(wanted).await,
+            _ => Ok(()),
+        }
+    }
+
     /// The schema's Job. One that failed for what may pass is made again in a while.
     async fn migrate(&mut self, child: &Child) -> Result<(), Error> {
         let Some(live) = self.job(child) else {
@@ -202,8 +243,7 @@ impl<'a> Applier<'a> {
         };
         if let Some(finished) = job::finished(live) {
             // What made it fail may be mended: it is made again at the next look, and finds what it loaded.
-            let waits = self.now.duration_since(finished.at) < RETRY;
-            return if finished.succeeded || (waits && same_start(live, child)) {
+            return if finished.succeeded || stays(live, child, &self.found.pods, self.now) {
                 Ok(())
             } else {
                 self.delete(Kind::Job, live).await
@@ -235,15 +275,25 @@ impl<'a> Applier<'a> {
 
     /// Changes what may be changed of a Job.
     async fn merge(&mut self, child: &Child, spec: Value) -> Result<(), Error> {
-        let api: Api<Job> = Api::namespaced(self.client.clone(), self.namespace);
+        self.adjust(Kind::Job, &child.name, spec).await
+    }
+
+    /// Changes some fields of what is there, if it is still there.
+    async fn adjust(&mut self, kind: Kind, name: &str, spec: Value) -> Result<(), Error> {
+        let (_, kind_name) = kind.names();
+        let api = self.api(kind);
         let params = PatchParams {
             field_manager: Some(names::MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let patch = Patch::Merge(json!({"spec": spec}));
-        let what = format!("change Job {}", child.name);
-        call(what, api.patch(&child.name, &params, &patch)).await?;
-        self.done.applied.push(format!("Job {}", child.name));
+        let what = format!("change {kind_name} {name}");
+        match call(what, api.patch(name, &params, &patch)).await {
+            // Gone meanwhile: its watch tells.
+            Err(Error::Api { source, .. }) if is_not_found(&source) => return Ok(()),
+            other => drop(other?),
+        }
+        self.done.applied(format!("{kind_name} {name}"));
         Ok(())
     }
 
@@ -266,7 +316,7 @@ impl<'a> Applier<'a> {
         let what = format!("apply {kind} {}", child.name);
         let live = call(what, api.patch(&child.name, &params, &Patch::Apply(object))).await?;
         self.memory.note(&live, child);
-        self.done.applied.push(format!("{kind} {}", child.name));
+        self.done.applied(format!("{kind} {}", child.name));
         Ok(())
     }
 
@@ -282,12 +332,14 @@ impl<'a> Applier<'a> {
         let ((_, kind), name) = (child.kind.names(), child.name.as_str());
         let api = self.api(child.kind);
         let found = api.get_metadata_opt(name);
-        match call(format!("look for {kind} {name}"), found).await? {
-            Some(found) if !self.owns(&found) => Err(Error::NameTaken {
-                kind,
-                name: name.to_owned(),
-            }),
-            _ => self.patch(child).await,
+        let Some(found) = call(format!("look for {kind} {name}"), found).await? else {
+            return self.patch(child).await;
+        };
+        let name = name.to_owned();
+        match whose(&found.metadata, &child.object["metadata"]) {
+            Whose::Its => self.patch(child).await,
+            Whose::ItsPredecessor => Err(Error::Leaving { kind, name }),
+            Whose::SomebodyElse => Err(Error::NameTaken { kind, name }),
         }
     }
 
@@ -301,7 +353,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Removes children of this owner that are not wanted any more. A run that has begun finishes: its CronJob is only
-    /// suspended until then.
+    /// suspended until then, and of a backfill the part that is under way is loaded.
     async fn prune(&mut self, children: &Children) -> Result<(), Error> {
         let wanted: HashSet<(Kind, &str)> = wanted(children)
             .map(|child| (child.kind, child.name.as_str()))
@@ -320,8 +372,10 @@ impl<'a> Applier<'a> {
             let surplus = self.is_surplus(job.as_ref(), Kind::Job, &wanted);
             // Runs that were asked for end by themselves and are removed by their own clock.
             let expires = job.labels().get(names::COMPONENT).map(String::as_str) == Some("batch");
-            let migrates = schema::is_migration(job) && schema::is_running(job, &self.found.pods);
-            if surplus && !expires && !migrates {
+            // These go in their own way.
+            let migrates = schema::is_migration(job) && job::finished(job).is_none();
+            let loads = admission::is_backfill(job) && schema::is_running(job, &self.found.pods);
+            if surplus && !expires && !migrates && !loads {
                 self.delete(Kind::Job, job.as_ref()).await?;
             }
         }
@@ -350,22 +404,24 @@ impl<'a> Applier<'a> {
         if cron_job.spec.suspend == Some(true) {
             return Ok(());
         }
-        let api: Api<CronJob> = Api::namespaced(self.client.clone(), self.namespace);
-        let name = cron_job.name_any();
-        let patch = Patch::Merge(json!({"spec": {"suspend": true}}));
-        call(
-            format!("suspend CronJob {name}"),
-            api.patch(&name, &PatchParams::default(), &patch),
-        )
-        .await?;
-        Ok(())
+        let spec = json!({"suspend": true});
+        self.adjust(Kind::CronJob, &cron_job.name_any(), spec).await
     }
 
     async fn delete<K: ResourceExt>(&mut self, kind: Kind, live: &K) -> Result<(), Error> {
+        self.delete_by(DeleteParams::background(), kind, live).await
+    }
+
+    async fn delete_by<K: ResourceExt>(
+        &mut self,
+        params: DeleteParams,
+        kind: Kind,
+        live: &K,
+    ) -> Result<(), Error> {
         let (_, kind_name) = kind.names();
         let name = live.name_any();
         let api = self.api(kind);
-        let params = DeleteParams::background().preconditions(Preconditions {
+        let params = params.preconditions(Preconditions {
             uid: live.uid(),
             resource_version: None,
         });
@@ -384,12 +440,35 @@ impl<'a> Applier<'a> {
     }
 }
 
-fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 409)
+/// Whose an object is that has the name of a child.
+#[derive(Debug, PartialEq, Eq)]
+enum Whose {
+    Its,
+    /// It goes with a resource of the same name that was deleted, or goes anyway.
+    ItsPredecessor,
+    SomebodyElse,
 }
 
-fn is_not_found(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 404)
+fn whose(found: &ObjectMeta, child: &Value) -> Whose {
+    let would_own = &child["ownerReferences"][0];
+    let owners = || found.owner_references.iter().flatten();
+    let is_named_so = |owner: &OwnerReference| {
+        let is_so = |field: &str, value: &str| would_own[field].as_str() == Some(value);
+        is_so("kind", &owner.kind)
+            && is_so("apiVersion", &owner.api_version)
+            && is_so("name", &owner.name)
+    };
+    if owners().any(|owner| would_own["uid"].as_str() == Some(&owner.uid)) {
+        Whose::Its
+    } else if found.deletion_timestamp.is_some() || owners().any(is_named_so) {
+        Whose::ItsPredecessor
+    } else {
+        Whose::SomebodyElse
+    }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
 }
 
 fn wanted(children: &Children) -> impl Iterator<Item = &Child> {
@@ -407,7 +486,23 @@ fn resource(kind: Kind) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
-fn same_start(live: &Job, child: &Child) -> bool {
+/// Whether a Job that failed is left as it is: for a while, and for good where only a person can mend what it failed for.
+fn stays(live: &Job, child: &Child, pods: &[Arc<Pod>], now: Timestamp) -> bool {
+    let ended = job::finished(live).map(|finished| finished.at);
+    let words = job::last_words(pods, job::is_of(live));
+    let is_incomplete =
+        words.is_some_and(|words| words.exit_code == i32::from(ExitCode::UnitsMissing.code()));
+    let wait = if is_incomplete {
+        RETRY_INCOMPLETE
+    } else {
+        RETRY
+    };
+    let is_recent = ended.is_some_and(|ended| now.duration_since(ended) < wait);
+    (is_recent || schema::is_hopeless(live, pods)) && same_start(live, child)
+}
+
+/// Whether a Job was started with what it would be started with now.
+pub(crate) fn same_start(live: &Job, child: &Child) -> bool {
     let started_with = live.annotations().get(names::STARTED_WITH);
     let would = child.object["metadata"]["annotations"][names::STARTED_WITH].as_str();
     started_with.map(String::as_str) == would
@@ -460,6 +555,91 @@ mod tests {
             json!({"spec": {}}),
         ] {
             assert!(!holds(&changed, &wanted), "{changed}");
+        }
+    }
+
+    /// A Job, and as it would be started now.
+    fn a_lane(started_with: &str, would: &str) -> (Job, Child) {
+        let job = json!({
+            "metadata": {
+                "name": "lane", "uid": "j",
+                "annotations": {(names::STARTED_WITH): started_with},
+            },
+            "status": {"conditions": [
+                {"type": "Failed", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            ]},
+        });
+        let child = Child {
+            kind: Kind::Job,
+            name: "lane".to_owned(),
+            object: json!({"metadata": {"annotations": {(names::STARTED_WITH): would}}}),
+        };
+        (serde_json::from_value(job).unwrap(), child)
+    }
+
+    fn its_pod(exit_code: i32) -> Arc<Pod> {
+        let pod = json!({
+            "metadata": {"ownerReferences": [
+                {"apiVersion": "batch/v1", "kind": "Job", "name": "lane", "uid": "j"},
+            ]},
+            "status": {"containerStatuses": [{
+                "name": "worker", "ready": false, "restartCount": 0, "image": "w", "imageID": "",
+                "state": {"terminated": {"exitCode": exit_code, "finishedAt": "2026-01-01T00:00:00Z"}},
+            }]},
+        });
+        Arc::new(serde_json::from_value(pod).unwrap())
+    }
+
+    #[test]
+    fn a_backfill_that_failed_is_tried_again_unless_only_a_person_can_mend_it() {
+        let (job, same) = a_lane("a", "a");
+        let soon = "2026-01-01T00:29:00Z".parse().unwrap();
+        let late = "2026-01-01T00:31:00Z".parse().unwrap();
+        // What a mirror lacks is not asked for all the time.
+        let next_day = "2026-01-02T00:01:00Z".parse().unwrap();
+        assert!(stays(&job, &same, &[its_pod(2)], late));
+        assert!(!stays(&job, &same, &[its_pod(2)], next_day));
+        for exit_code in [1, 137] {
+            assert!(
+                stays(&job, &same, &[its_pod(exit_code)], soon),
+                "{exit_code}"
+            );
+            assert!(
+                !stays(&job, &same, &[its_pod(exit_code)], late),
+                "{exit_code}"
+            );
+        }
+        let (_, changed) = a_lane("a", "b");
+        for exit_code in [64, 77] {
+            assert!(
+                stays(&job, &same, &[its_pod(exit_code)], late),
+                "{exit_code}"
+            );
+            assert!(
+                !stays(&job, &changed, &[its_pod(exit_code)], soon),
+                "{exit_code}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_goes_with_a_resource_that_was_deleted_is_waited_for_and_no_one_else_s() {
+        let owner = |kind: &str, name: &str, uid: &str| json!({"apiVersion": "wikiingest.dev/v1alpha1", "kind": kind, "name": name, "uid": uid});
+        let child = json!({"ownerReferences": [owner("WikiIngest", "wiki", "new")]});
+        let of = |metadata: Value| whose(&serde_json::from_value(metadata).unwrap(), &child);
+        let owned_by = |owner: Value| of(json!({"ownerReferences": [owner]}));
+        let its = owned_by(owner("WikiIngest", "wiki", "new"));
+        assert_eq!(its, Whose::Its);
+        let predecessor = owned_by(owner("WikiIngest", "wiki", "old"));
+        assert_eq!(predecessor, Whose::ItsPredecessor);
+        let going = of(json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        assert_eq!(going, Whose::ItsPredecessor);
+        for other in [
+            of(json!({})),
+            owned_by(owner("WikiIngest", "other", "old")),
+            owned_by(owner("CronJob", "wiki", "old")),
+        ] {
+            assert_eq!(other, Whose::SomebodyElse);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::{
-    StreamExt as _,
+    FutureExt as _, StreamExt as _, TryStreamExt as _,
     future::{join_all, ready},
 };
 use jiff::Timestamp;
@@ -24,6 +24,7 @@ use kube::{
     },
 };
 use serde_json::json;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{Source, SourceKind, WikiIngest, WikiIngestStatus};
 
@@ -37,11 +38,12 @@ use crate::{
     events::{self, Publisher},
     metrics::Metrics,
     names,
+    readiness::{Part, Readiness},
     scrape::Scraper,
     settings::Settings,
-    status::{self, Outcome, status},
+    status::{self, Outcome, status, unseen},
     validate::validate,
-    watch::{self, Scope},
+    watch::{self, Scope, all_or_some},
 };
 
 /// Reconciles at the same time.
@@ -54,6 +56,8 @@ const EVERY: Duration = Duration::from_mins(5);
 const UNREADY: Duration = Duration::from_secs(30);
 /// The same, where a stream is read: how far behind it is only its worker knows.
 const STREAM: Duration = Duration::from_mins(1);
+/// How long all namespaces are waited for, before those go on of which it is known what there is.
+const GRACE: Duration = Duration::from_secs(10);
 /// The first wait after a failure, and the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(2));
 
@@ -128,75 +132,145 @@ impl Context {
 }
 
 /// Looks after the resources of some namespaces, or of all where none is named, until it is stopped.
-pub async fn run(mut context: Context, namespaces: &[String], stop: CancellationToken) {
-    let scopes: Vec<Option<String>> = match namespaces {
-        [] => vec![None],
-        some => {
-            let each: BTreeSet<_> = some.iter().cloned().collect();
-            each.into_iter().map(Some).collect()
-        }
-    };
-    let (scopes, controllers): (Vec<_>, Vec<_>) = scopes
-        .into_iter()
-        .map(|namespace| controller(&context.client, namespace, &stop))
-        .unzip();
+pub async fn run(
+    mut context: Context,
+    namespaces: &[String],
+    readiness: Arc<Readiness>,
+    stop: CancellationToken,
+) {
+    let namespaces = watch::scopes(namespaces);
+    let (mut scopes, mut controllers, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+    for namespace in &namespaces {
+        let (client, namespace) = (&context.client, namespace.clone());
+        let made = controller(client, namespace, &context.metrics, &stop);
+        scopes.push(made.0);
+        controllers.push(made.1);
+        listed.push(made.2);
+    }
     context.ingests = controllers.iter().map(Controller::store).collect();
     let context = Arc::new(context);
-    let filled = watch::children(&context.client, scopes, &context.caches, &stop);
-    // Without knowing what there is, everything would be made again.
-    if stop.run_until_cancelled(filled).await.is_none() {
+    let filled = watch::children(
+        &context.client,
+        scopes,
+        &context.caches,
+        &context.metrics,
+        &stop,
+    );
+    // One that may not be read, for want of a Role, say, keeps the others waiting for a while only: whose turn it is at
+    // a host is best known by all of them.
+    if stop
+        .run_until_cancelled(all_or_some(filled.clone(), GRACE))
+        .await
+        .is_none()
+    {
         return;
     }
-    let looking = Arc::clone(&context);
-    tokio::spawn(async move {
-        let synced = join_all(looking.ingests.iter().map(Store::wait_until_ready)).await;
-        if synced.iter().all(Result::is_ok) {
-            looking.metrics.synced();
+    for (namespace, filled) in namespaces.iter().zip(&filled) {
+        if filled.peek().is_none() {
+            tracing::warn!(
+                namespace,
+                "It is not known yet what there is; this goes on without, and is tried again. Is there a Role?"
+            );
         }
+    }
+    tokio::spawn(async move {
+        // An error means that the operator ends.
+        let listed = listed.into_iter().map(|listed| listed.map(drop));
+        all_or_some(listed, GRACE).await;
+        readiness.is(Part::Acting);
     });
-    let running = controllers.into_iter().map(|controller| {
-        let context = Arc::clone(&context);
-        controller
-            .run(reconcile, on_error, Arc::clone(&context))
-            .for_each(move |result| {
-                match result {
-                    Err(controller::Error::ObjectNotFound(ingest)) => {
-                        context.forget(&ingest.into_kind_unchecked(()));
+    let running = controllers
+        .into_iter()
+        .zip(filled)
+        .map(|(controller, filled)| {
+            let context = Arc::clone(&context);
+            // Without knowing what there is, everything would be made again.
+            let known = stop.clone().run_until_cancelled_owned(filled);
+            let reconciling = controller
+                .run(reconcile, on_error, Arc::clone(&context))
+                .for_each(move |result| {
+                    match result {
+                        Err(controller::Error::ObjectNotFound(ingest)) => {
+                            context.forget(&ingest.into_kind_unchecked(()));
+                        }
+                        Err(error) => tracing::debug!(%error, "Reconcile did not run"),
+                        Ok(_) => {}
                     }
-                    Err(error) => tracing::debug!(%error, "Reconcile did not run"),
-                    Ok(_) => {}
+                    ready(())
+                });
+            async move {
+                if known.await.is_some() {
+                    reconciling.await;
                 }
-                ready(())
-            })
-    });
+            }
+        });
     join_all(running).await;
 }
 
-/// What reconciles the resources of a scope when they, or their Secrets, change, or the scope is told to.
+/// What reconciles the resources of a scope when they, or their Secrets, change, or the scope is told to. The receiver
+/// hears when all resources that there are are known; to wait for the store would keep the controller from hearing it.
 fn controller(
     client: &Client,
     namespace: Option<String>,
+    metrics: &Arc<Metrics>,
     stop: &CancellationToken,
-) -> (Scope, Controller<WikiIngest>) {
+) -> (Scope, Controller<WikiIngest>, oneshot::Receiver<()>) {
     let ingests = watch::api::<DeserializeGuard<WikiIngest>>(client, namespace.as_deref());
     let secrets = watch::api::<PartialObjectMeta<Secret>>(client, namespace.as_deref());
     let (store, writer) = reflector::store();
+    let (tell, listed) = oneshot::channel();
+    let mut tell = Some(tell);
+    let (is_changed, is_used, is_woken) = (waits(metrics), waits(metrics), waits(metrics));
     let ingests = watcher(ingests, watcher::Config::default().any_semantic())
         .default_backoff()
+        .inspect_err(broken("WikiIngest", metrics))
         .filter_map(|event| ready(watch::readable(event)))
         .modify(|ingest: &mut WikiIngest| ingest.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone)
+                && let Some(tell) = tell.take()
+            {
+                let _ = tell.send(());
+            }
+        })
         // Those that are deleted, too: they are forgotten.
+        .touched_objects()
+        .inspect_ok(move |ingest| is_changed(&ObjectRef::from_obj(ingest)));
+    let secrets = watcher(secrets, watcher::Config::default())
+        .inspect_err(broken("Secret", metrics))
         .touched_objects();
     let (scope, triggered) = Scope::new(namespace, store.clone());
     let controller = Controller::for_stream(ingests, store.clone())
         .with_config(Config::default().concurrency(ABREAST).debounce(DEBOUNCE))
-        .watches(secrets, watcher::Config::default(), move |secret| {
-            users(&store, &secret)
+        .watches_stream(secrets, move |secret| {
+            let users = users(&store, &secret);
+            users.iter().for_each(&is_used);
+            users
         })
-        .reconcile_on(triggered)
+        .reconcile_on(triggered.inspect(is_woken))
         .graceful_shutdown_on(stop.clone().cancelled_owned());
-    (scope, controller)
+    (scope, controller, listed)
+}
+
+/// Counts what something happened to.
+fn waits(metrics: &Arc<Metrics>) -> impl Fn(&ObjectRef<WikiIngest>) + use<> {
+    let metrics = Arc::clone(metrics);
+    move |ingest| {
+        metrics.waits(
+            ingest.namespace.as_deref().unwrap_or_default(),
+            &ingest.name,
+        );
+    }
+}
+
+/// Counts the ends of a watch, which begins again by itself.
+fn broken(kind: &'static str, metrics: &Arc<Metrics>) -> impl Fn(&watcher::Error) + use<> {
+    let metrics = Arc::clone(metrics);
+    move |error| {
+        tracing::warn!(%error, kind, "Watch is broken; trying again");
+        metrics.watch_failed(kind);
+    }
 }
 
 /// The resources that name a Secret.
@@ -221,7 +295,8 @@ fn users(
 
 async fn reconcile(ingest: Arc<WikiIngest>, context: Arc<Context>) -> Result<Action, Error> {
     let began = Instant::now();
-    context.metrics.begin();
+    let namespace = ingest.namespace().unwrap_or_default();
+    context.metrics.begin(&namespace, &ingest.name_any());
     let result = try_reconcile(&ingest, &context).await;
     let failed = result.as_ref().err().map(Error::reason);
     context.metrics.end(began.elapsed(), failed);
@@ -252,33 +327,48 @@ async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, E
         write(ingest, context, &paused).await?;
         return Ok(true);
     }
-    let found = dereference(&context.client, &context.caches, &context.scraper, ingest).await?;
+    let found = match dereference(&context.client, &context.caches, &context.scraper, ingest).await
+    {
+        Ok(found) => found,
+        Err(error) => {
+            let next = unseen(ingest, &error, Timestamp::now());
+            publish(ingest, context, &next, &Done::default()).await?;
+            return Err(error);
+        }
+    };
+    let mut applier = Applier {
+        client: &context.client,
+        namespace: ingest.metadata.namespace.as_deref().unwrap_or_default(),
+        uid: ingest.metadata.uid.as_deref().unwrap_or_default(),
+        found: &found,
+        memory: &context.memory,
+        now: Timestamp::now(),
+        done: Done::default(),
+    };
+    // Whatever else is wrong with it.
+    if let Err(error) = applier.stop(ingest.spec.suspend).await {
+        return fails(ingest, context, &found, error, &applier.done).await;
+    }
     let validated = match validate(ingest) {
         Ok(validated) => validated,
         Err(problems) => {
             let outcome = Outcome::Invalid(&problems);
-            return tell(ingest, context, &found, &outcome, &Done::default()).await;
+            return tell(ingest, context, &found, &outcome, &applier.done).await;
         }
     };
     if !found.unresolved.is_empty() {
         let outcome = Outcome::Unresolved(&found.unresolved);
-        return tell(ingest, context, &found, &outcome, &Done::default()).await;
+        return tell(ingest, context, &found, &outcome, &applier.done).await;
     }
-    let children = build(validated, &context.settings, &found.secrets)?;
+    let children = match build(validated, &context.settings, &found.secrets) {
+        Ok(children) => children,
+        Err(error) => return fails(ingest, context, &found, error.into(), &applier.done).await,
+    };
     let held = if children.backfills.is_empty() {
         HashSet::new()
     } else {
         let jobs = context.caches.jobs.all();
         admission::held(&jobs, validated.namespace, &context.idle())
-    };
-    let mut applier = Applier {
-        client: &context.client,
-        namespace: validated.namespace,
-        uid: validated.uid,
-        found: &found,
-        memory: &context.memory,
-        now: Timestamp::now(),
-        done: Done::default(),
     };
     let result = applier.apply(&children, &held).await;
     let done = applier.done;
@@ -287,14 +377,23 @@ async fn try_reconcile(ingest: &WikiIngest, context: &Context) -> Result<bool, E
             let outcome = Outcome::Applied(&children, &done);
             tell(ingest, context, &found, &outcome, &done).await
         }
-        Err(error) => {
-            tell(ingest, context, &found, &Outcome::Failed(&error), &done).await?;
-            Err(error)
-        }
+        Err(error) => fails(ingest, context, &found, error, &done).await,
     }
 }
 
-/// Writes the status, and tells of the turns. Whether the resource is ready.
+/// Tells that a reconcile did not get to its end.
+async fn fails(
+    ingest: &WikiIngest,
+    context: &Context,
+    found: &Found,
+    error: Error,
+    done: &Done,
+) -> Result<bool, Error> {
+    tell(ingest, context, found, &Outcome::Failed(&error), done).await?;
+    Err(error)
+}
+
+/// Tells how the resource stands after a reconcile. Whether it is ready.
 async fn tell(
     ingest: &WikiIngest,
     context: &Context,
@@ -303,9 +402,19 @@ async fn tell(
     done: &Done,
 ) -> Result<bool, Error> {
     let next = status(ingest, found, outcome, Timestamp::now());
-    context.metrics.stands(ingest, &next);
-    let turns = events::turns(ingest.status.as_ref(), &next, done);
-    write(ingest, context, &next).await?;
+    publish(ingest, context, &next, done).await
+}
+
+/// Writes the status, and tells of the turns. Whether the resource is ready.
+async fn publish(
+    ingest: &WikiIngest,
+    context: &Context,
+    next: &WikiIngestStatus,
+    done: &Done,
+) -> Result<bool, Error> {
+    context.metrics.stands(ingest, next);
+    let turns = events::turns(ingest.status.as_ref(), next, done);
+    write(ingest, context, next).await?;
     context.publisher.publish(ingest, turns);
     let mut conditions = next.conditions.iter();
     Ok(conditions.any(|one| one.type_ == "Ready" && one.status == "True"))

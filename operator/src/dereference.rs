@@ -5,10 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    batch::v1::{CronJob, Job},
-    core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
+use k8s_openapi::{
+    ByteString,
+    api::{
+        apps::v1::Deployment,
+        batch::v1::{CronJob, Job},
+        core::v1::{ConfigMap, Pod, Secret, ServiceAccount},
+    },
 };
 use kube::{Api, Client, ResourceExt};
 use wikiingest_crds::{
@@ -26,7 +29,7 @@ use crate::{
 /// What is there.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The versions of the Secrets that there are.
+    /// What stands for the data that are used of the Secrets that there are: another value, another word.
     pub secrets: BTreeMap<String, String>,
     /// What is wrong with Secrets, in words; empty when every key that is needed is there.
     pub unresolved: Vec<Unresolved>,
@@ -103,7 +106,7 @@ fn owned<K: ResourceExt>(children: Vec<Arc<K>>, uids: &[&String]) -> Vec<Arc<K>>
     children.into_iter().filter(is_owned).collect()
 }
 
-/// The keys of each Secret are looked at, their values are not.
+/// The keys of each Secret are looked at; of their values only whether they are others.
 async fn secrets(
     client: &Client,
     namespace: &str,
@@ -121,12 +124,11 @@ async fn secrets(
             });
             continue;
         };
-        let version = secret.resource_version().unwrap_or_default();
+        let used = || needed.iter().filter(|var| var.secret == name);
+        let version = version(&secret, used().map(|var| var.key.as_str()));
         found.secrets.insert(name.to_owned(), version);
         let keys = secret.data.unwrap_or_default();
-        let lacking = needed
-            .iter()
-            .filter(|var| var.secret == name && !var.optional && !keys.contains_key(&var.key));
+        let lacking = used().filter(|var| !var.optional && !keys.contains_key(&var.key));
         found.unresolved.extend(lacking.map(|var| Unresolved {
             secret: name.to_owned(),
             key: Some(var.key.clone()),
@@ -134,4 +136,41 @@ async fn secrets(
     }
     found.unresolved.dedup();
     Ok(())
+}
+
+/// A word for what is used of a Secret. It goes, hashed again, into annotations that more people may read than the
+/// Secret: its uid, which they cannot, keeps them from trying passwords on it.
+fn version<'a>(secret: &Secret, keys: impl Iterator<Item = &'a str>) -> String {
+    let data = secret.data.as_ref();
+    let used: BTreeMap<&str, Option<&ByteString>> = keys
+        .map(|key| (key, data.and_then(|data| data.get(key))))
+        .collect();
+    names::hash(&format!("{:?}/{used:?}", secret.metadata.uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_another_when_what_is_used_of_it_is() {
+        let of = |object: serde_json::Value| {
+            let secret: Secret = serde_json::from_value(object).unwrap();
+            version(&secret, ["password", "username"].into_iter())
+        };
+        let secret = |password: &str, unused: &str, label: &str, uid: &str| {
+            of(json!({
+                "metadata": {"uid": uid, "resourceVersion": label, "labels": {"label": label}},
+                "data": {"username": "dQ==", "password": password, "unused": unused},
+            }))
+        };
+        let before = secret("cA==", "", "1", "u");
+        assert_eq!(before, secret("cA==", "eA==", "2", "u"));
+        assert_ne!(before, secret("cQ==", "", "1", "u"));
+        // The same password in two Secrets does not show.
+        assert_ne!(before, secret("cA==", "", "1", "v"));
+        assert_ne!(before, of(json!({"metadata": {"uid": "u"}})));
+    }
 }

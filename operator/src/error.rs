@@ -33,6 +33,16 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// Something of this name belongs to a resource that was deleted, and is not gone yet.
+    #[error(
+        "the {kind} {name} of a resource that was deleted is still there; it is on its way out"
+    )]
+    Leaving {
+        /// What it is.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// A source has no configuration, although it was found to be valid.
     #[error("cannot build the workers' configuration: {0}")]
     Build(#[from] ResolveError),
@@ -52,9 +62,15 @@ impl Error {
             },
             Self::Timeout { .. } => "Timeout",
             Self::NameTaken { .. } => "NameTaken",
+            Self::Leaving { .. } => "Leaving",
             Self::Build(_) => "Build",
         }
     }
+}
+
+/// Whether the API server says that there is no such object, or no such kind.
+pub(crate) fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// How long a call may take, retries of the client's own included.

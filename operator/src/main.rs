@@ -8,6 +8,7 @@ use std::{
     error::Error,
     io::{self, IsTerminal as _, Write as _},
     net::SocketAddr,
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
@@ -17,21 +18,20 @@ use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use wikiingest_crds::WikiIngest;
 use wikiingest_operator::{
+    check::check,
     controller::{self, Context},
+    crd,
     events::Publisher,
     host_limit::HostLimit,
     leader::Candidate,
     metrics::Metrics,
+    readiness::{Part, Readiness},
     scrape::Scraper,
     serve::serve,
     settings::Settings,
-    watch,
 };
 
-/// How often it is looked whether the CRD is there.
-const LOOK: Duration = Duration::from_secs(5);
 /// How long reconciles under way may take when the operator has to end. A Lease that was lost is another's soon.
 const END: Duration = Duration::from_secs(5);
 
@@ -60,6 +60,18 @@ enum Command {
     Crd,
     /// Looks after the WikiIngest resources of a cluster, until it is stopped.
     Run(Run),
+    /// Asks an operator that runs whether it is ready, until it is. Exits with 1 when it is not in time.
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// Where it is, such as http://wikiingest-operator:8080; asked for is /readyz
+    #[arg(long, value_name = "URL")]
+    url: reqwest::Url,
+    /// How long it may take
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
 }
 
 #[derive(Debug, Args)]
@@ -128,55 +140,89 @@ enum LogFormat {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    match Cli::parse().command {
+async fn main() -> ExitCode {
+    // An error means that it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match command(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody reads it where that fails.
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn command(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
         Command::Crd => io::stdout().write_all(wikiingest_crds::crd::yaml()?.as_bytes())?,
         Command::Run(options) => run(options).await?,
+        Command::Check(Check { url, timeout }) => {
+            check(url, Duration::from_secs(timeout)).await?;
+        }
     }
     Ok(())
 }
 
 async fn run(options: Run) -> Result<(), Box<dyn Error>> {
     log(options.log_format);
-    // An error means that it is there already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = stop_on_signal()?;
-    let metrics = Arc::new(Metrics::default());
-    serve(options.listen, Arc::clone(&metrics)).await?;
+    let told = Told::default();
+    serve(
+        options.listen,
+        Arc::clone(&told.metrics),
+        Arc::clone(&told.readiness),
+    )
+    .await?;
     let client = Client::try_from(Config::infer().await?)?;
-    act(&options, client, Scraper::new()?, &metrics, &stop).await;
+    let waiting = crd::wait(&client, &options.namespaces, &told.readiness);
+    if stop.run_until_cancelled(waiting).await.is_none() {
+        return Ok(());
+    }
+    let looking = crd::keep_looking(&client, &options.namespaces, &told.readiness);
+    tokio::select! {
+        () = act(&options, client.clone(), Scraper::new()?, &told, &stop) => {}
+        () = looking => {}
+    }
     Ok(())
 }
 
-/// Waits for the CRD and for the Lease, then looks after the resources until one of them, or the time, is over.
+/// What others are told of this process.
+#[derive(Default)]
+struct Told {
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+}
+
+/// Waits for the Lease, then looks after the resources until it, or the time, is over.
 async fn act(
     options: &Run,
     client: Client,
     scraper: Scraper,
-    metrics: &Arc<Metrics>,
+    told: &Told,
     stop: &CancellationToken,
 ) {
-    let crd = wait_for_crd(&client, options.namespaces.first().map(String::as_str));
-    if stop.run_until_cancelled(crd).await.is_none() {
-        return;
-    }
+    let Told { metrics, readiness } = told;
     let acting = CancellationToken::new();
     let candidate = options
         .lease_namespace
         .as_deref()
         .map(|namespace| Candidate::new(client.clone(), namespace, options.identity.clone()));
     if let Some(candidate) = &candidate {
-        // Whoever waits is as ready as can be.
-        metrics.synced();
         tracing::info!(identity = options.identity, "Waiting for the Lease");
-        if stop
-            .run_until_cancelled(candidate.elected())
-            .await
-            .is_none()
-        {
+        let tried = |answered| {
+            readiness.is(if answered {
+                Part::StandingBy
+            } else {
+                Part::Astray
+            });
+        };
+        let elected = candidate.elected(tried);
+        if stop.run_until_cancelled(elected).await.is_none() {
             return;
         }
     }
+    readiness.is(Part::Reading);
     metrics.leads(true);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -194,47 +240,31 @@ async fn act(
     let mut controller = Box::pin(controller::run(
         context,
         &options.namespaces,
+        Arc::clone(readiness),
         acting.clone(),
     ));
     let holding = async {
-        match &candidate {
-            Some(candidate) => candidate.hold(stop.clone()).await,
-            None => stop.cancelled().await,
+        if let Some(candidate) = &candidate {
+            return candidate.hold(stop.clone()).await;
         }
+        stop.cancelled().await;
+        true
     };
-    tokio::select! {
-        () = &mut controller => {}
-        () = holding => {
+    let still_holds = tokio::select! {
+        () = &mut controller => true,
+        still_holds = holding => {
             // What is under way is seen to its end.
             acting.cancel();
             let _ = tokio::time::timeout(END, &mut controller).await;
+            still_holds
         }
-    }
+    };
     drop(controller);
     metrics.leads(false);
-    if let Some(candidate) = &candidate {
-        candidate.give_back().await;
+    if let Some(candidate) = candidate.filter(|_| still_holds) {
+        let _ = tokio::time::timeout(END, candidate.give_back()).await;
     }
     let _ = tokio::time::timeout(END, publishing).await;
-}
-
-/// Without the CRD there is nothing to watch. That is no reason to die: it may be on its way.
-async fn wait_for_crd(client: &Client, namespace: Option<&str>) {
-    let ingests = watch::api::<WikiIngest>(client, namespace);
-    let mut told = false;
-    while let Err(error) = ingests
-        // One that cannot be read is no reason to wait.
-        .list_metadata(&kube::api::ListParams::default().limit(1))
-        .await
-    {
-        if !told {
-            tracing::warn!(
-                "{error}; waiting for the CRD: wikiingest-operator crd | kubectl apply --server-side -f -"
-            );
-            told = true;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
 }
 
 fn log(format: LogFormat) {

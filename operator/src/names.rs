@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use kube::ResourceExt as _;
-use sha2::{Digest, Sha256};
 use wikiingest_crds::WikiIngest;
+pub use wikiingest_crds::names::{
+    BACKFILL, COMPONENT, INSTANCE, PAUSED, RUN_NOW, SOURCE, hash, instance, of_job, short_hash,
+};
+use wikiingest_crds::names::{fitting, hashed};
 
 use crate::settings::Component;
 
@@ -15,23 +18,11 @@ pub const STATUS_MANAGER: &str = "wikiingest-operator/status";
 /// The value of `app.kubernetes.io/name`.
 const APP: &str = "wikiingest";
 
-/// The resource that a child belongs to.
-pub const INSTANCE: &str = "app.kubernetes.io/instance";
-/// What the child does.
-pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Who looks after the child.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The source that a child is for.
-pub const SOURCE: &str = "wikiingest.dev/source";
-/// The backfill that a child is for.
-pub const BACKFILL: &str = "wikiingest.dev/backfill";
 /// Which of the cluster's connections a pod uses: a number is the dumps host's, those of other hosts have the host before
 /// it. Pods of one value keep each other off.
 pub const CONNECTION: &str = "wikiingest.dev/dumps-connection";
-/// The token of a run that was asked for.
-pub const RUN_NOW: &str = "wikiingest.dev/run-now";
-/// Leave the resource and its children as they are while this is "true".
-pub const PAUSED: &str = "wikiingest.dev/paused";
 /// The hash of what was applied.
 pub const APPLIED: &str = "wikiingest.dev/applied";
 /// The hash of what a stream worker, or a backfill, was started with.
@@ -39,28 +30,8 @@ pub const STARTED_WITH: &str = "wikiingest.dev/started-with";
 
 /// The longest name of a CronJob: its Jobs are given 11 characters more.
 const CRON_JOB: usize = 52;
-/// The longest name of a Job: one that counts its pods has to leave room for their numbers.
-const JOB: usize = 52;
 /// The longest name of anything else here, and the longest value of a label.
 const LABEL: usize = 63;
-
-/// The first eight digits of a hash.
-#[must_use]
-pub fn short_hash(text: &str) -> String {
-    hash(text).chars().take(8).collect()
-}
-
-/// A hash, in hex.
-#[must_use]
-pub fn hash(text: &str) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
-}
 
 /// The name of a CronJob or a Deployment: `RESOURCE-SOURCE`, with a hash where that is too long, or could be another
 /// resource's and another source's.
@@ -90,16 +61,6 @@ pub fn of_ingest(ingest: &str) -> String {
     fitting(&format!("{ingest}-workers"), LABEL)
 }
 
-/// The name of a Job that is made once: whatever it is made from is in the hash.
-#[must_use]
-pub fn of_job(ingest: &str, task: &str, made_from: &str) -> String {
-    hashed(
-        &format!("{ingest}-{task}"),
-        &format!("{ingest}/{task}/{made_from}"),
-        JOB,
-    )
-}
-
 /// The value of [`CONNECTION`] for a host, as `NAME` or `NAME:PORT`, that is not the dumps host.
 #[must_use]
 pub fn connection(host: &str, number: u32) -> String {
@@ -118,35 +79,10 @@ pub fn connection(host: &str, number: u32) -> String {
     kept.trim_start_matches(['-', '.']).to_owned() + &number
 }
 
-fn hashed(plain: &str, whole: &str, limit: usize) -> String {
-    // A Job that counts its pods may have no dot in its name; the hash keeps such names apart.
-    let plain = plain.replace('.', "-");
-    let kept: String = plain.chars().take(limit - 9).collect();
-    format!(
-        "{}-{}",
-        kept.trim_end_matches(['-', '.']),
-        short_hash(whole)
-    )
-}
-
-fn fitting(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        text.to_owned()
-    } else {
-        hashed(text, text, limit)
-    }
-}
-
 /// Whether a resource is to be left as it is.
 #[must_use]
 pub fn is_paused(ingest: &WikiIngest) -> bool {
     ingest.annotations().get(PAUSED).map(String::as_str) == Some("true")
-}
-
-/// The value of [`INSTANCE`].
-#[must_use]
-pub fn instance(ingest: &str) -> String {
-    fitting(ingest, LABEL)
 }
 
 /// The labels of a child.

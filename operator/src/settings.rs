@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use serde_json::json;
-use wikiingest_crds::{DEFAULT_CONNECTIONS, DUMPS_URL, Host, mirror_at};
+use wikiingest_crds::{DUMPS_URL, Host, usual_connections};
 
 /// What holds for all resources.
 #[derive(Clone, Debug)]
@@ -28,18 +28,18 @@ impl Settings {
         let told = self.mirror_connections.get(&host.within(namespace));
         told.or_else(|| self.mirror_connections.get(host))
             .copied()
-            .or_else(|| mirror_at(host).map(|mirror| mirror.connections))
-            .unwrap_or(DEFAULT_CONNECTIONS)
+            .unwrap_or_else(|| usual_connections(host))
     }
 
     /// What a worker asks of its node where a resource says nothing. A batch worker holds about 45 MiB whatever the size
-    /// of the files, a stream worker 20 to 40; the limits leave room for lines and events out of the ordinary.
+    /// of the files, and of bzip2 11 to 17 MiB more for each of up to four threads that decode it; a stream worker 20 to
+    /// 40. The limits leave room for lines and events out of the ordinary.
     #[must_use]
     pub fn resources(kind: Component) -> ResourceRequirements {
         let (cpu, memory, limit) = match kind {
             Component::Stream => ("50m", "64Mi", "192Mi"),
             Component::Migrate | Component::Retention => ("50m", "32Mi", "128Mi"),
-            Component::Batch | Component::Backfill => ("500m", "96Mi", "256Mi"),
+            Component::Batch | Component::Backfill => ("500m", "128Mi", "256Mi"),
         };
         serde_json::from_value(json!({
             "requests": {"cpu": cpu, "memory": memory},

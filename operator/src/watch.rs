@@ -1,10 +1,12 @@
 //! What is watched, and which resources are looked at again when it changes.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{
+    FutureExt as _, StreamExt as _, TryStreamExt as _,
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
-    future::join_all,
+    future::{BoxFuture, Shared, join_all},
+    stream::FuturesUnordered,
 };
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{
@@ -24,6 +26,7 @@ use wikiingest_crds::{BackfillPhase, WikiIngest};
 use crate::{
     admission,
     cache::{Cache, Caches, Kept, Owner},
+    metrics::Metrics,
     names,
 };
 
@@ -91,37 +94,66 @@ impl Scope {
     }
 }
 
-/// Watches the children of all resources until `stop`; returns once all that there are in the caches.
-pub async fn children(
+/// The namespaces that are looked after, each once; none where it is all of them.
+#[must_use]
+pub fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
+    if namespaces.is_empty() {
+        return vec![None];
+    }
+    let each: BTreeSet<_> = namespaces.iter().cloned().collect();
+    each.into_iter().map(Some).collect()
+}
+
+/// Over once all children that there are in a scope are in the caches.
+pub type Filled = Shared<BoxFuture<'static, ()>>;
+
+/// Over when all of them are, or, once `grace` is over, when one of them is.
+pub async fn all_or_some(each: impl IntoIterator<Item: Future<Output = ()>>, grace: Duration) {
+    let mut left: FuturesUnordered<_> = each.into_iter().collect();
+    let all = left.len();
+    let over = async { while left.next().await.is_some() {} };
+    if tokio::time::timeout(grace, over).await.is_err() && left.len() == all {
+        let _ = left.next().await;
+    }
+}
+
+/// Watches the children of all resources until `stop`. For each scope, when they are known: of one that may not be read,
+/// perhaps never.
+#[must_use]
+pub fn children(
     client: &Client,
     scopes: Vec<Scope>,
     caches: &Arc<Caches>,
+    metrics: &Arc<Metrics>,
     stop: &CancellationToken,
-) {
+) -> Vec<Filled> {
     let scopes = Arc::new(scopes);
     let watches = Watches {
         client,
         scopes: &scopes,
         caches,
+        metrics,
         stop,
     };
-    let filled = (0..scopes.len()).flat_map(|scope| {
-        [
+    let filled = |scope| {
+        let kinds = [
             watches.start(scope, |caches| &caches.accounts, |_| {}, wake_owner),
             watches.start(scope, |caches| &caches.config_maps, |_| {}, wake_owner),
             watches.start(scope, |caches| &caches.cron_jobs, |_| {}, wake_owner),
             watches.start(scope, |caches| &caches.deployments, |_| {}, wake_owner),
             watches.start(scope, |caches| &caches.pods, trim_pod, wake_owner),
             watches.start(scope, |caches| &caches.jobs, trim_job, wake_for_job),
-        ]
-    });
-    join_all(filled).await;
+        ];
+        join_all(kinds).map(drop).boxed().shared()
+    };
+    (0..scopes.len()).map(filled).collect()
 }
 
 struct Watches<'a> {
     client: &'a Client,
     scopes: &'a Arc<Vec<Scope>>,
     caches: &'a Arc<Caches>,
+    metrics: &'a Arc<Metrics>,
     stop: &'a CancellationToken,
 }
 
@@ -145,12 +177,14 @@ impl Watches<'_> {
             + 'static,
     {
         let (scopes, caches) = (Arc::clone(self.scopes), Arc::clone(self.caches));
+        let metrics = Arc::clone(self.metrics);
         let api: Api<K> = api(self.client, scopes[scope].namespace.as_deref());
         let (tell, filled) = oneshot::channel();
         let keeping = async move {
             let ours = format!("{}={}", names::MANAGED_BY, names::MANAGER);
             let events = watcher(api, watcher::Config::default().labels(&ours))
                 .default_backoff()
+                .inspect_err(|_| metrics.watch_failed(&K::kind(&())))
                 .modify(|object| {
                     object.managed_fields_mut().clear();
                     trim(object);
@@ -234,5 +268,44 @@ fn wake_for_job(scopes: &[Scope], owner: &Owner, job: Option<&Job>) {
     wake_owner(scopes, owner, job);
     if job.is_none_or(|job| admission::connection(job).is_some()) {
         scopes.iter().for_each(Scope::wake_backfills);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::{pending, ready};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_mins(1);
+
+    #[tokio::test]
+    async fn a_namespace_that_cannot_be_read_keeps_the_others_for_a_while_only() {
+        let two = || [ready(()).boxed(), pending().boxed()];
+        assert!(timeout(LONG, all_or_some(two(), SHORT)).await.is_ok());
+        assert!(timeout(SHORT, all_or_some(two(), LONG)).await.is_err());
+        let none = [pending(), pending()];
+        assert!(timeout(SHORT * 5, all_or_some(none, SHORT)).await.is_err());
+        let all = [ready(()), ready(())];
+        assert!(timeout(LONG, all_or_some(all, LONG * 2)).await.is_ok());
+    }
+
+    #[test]
+    fn each_namespace_is_looked_after_once() {
+        let scopes = |names: &[&str]| {
+            super::scopes(
+                &names
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(scopes(&[]), [None]);
+        assert_eq!(
+            scopes(&["b", "a", "b"]),
+            [Some("a".to_owned()), Some("b".to_owned())]
+        );
     }
 }

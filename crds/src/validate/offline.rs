@@ -27,7 +27,7 @@ pub fn offline(resource: &Value, target: Target) -> Vec<Problem> {
 /// # Errors
 /// All that is wrong with it.
 pub fn accept(resource: &Value, target: Target) -> Result<WikiIngest, Vec<Problem>> {
-    let resource = without_defaulted_nulls(&CRD_SCHEMA, resource);
+    let resource = without_stray_nulls(&CRD_SCHEMA, resource);
     let mut problems = schema_problems(&resource);
     list_problems(
         &Place {
@@ -82,8 +82,8 @@ static JUDGE: LazyLock<Result<jsonschema::Validator, String>> = LazyLock::new(||
         .map_err(|error| format!("the CRD's own schema is not valid: {error}"))
 });
 
-/// The API server drops a null where the schema allows none and has a default, which then fills in.
-fn without_defaulted_nulls(schema: &Value, value: &Value) -> Value {
+/// The API server drops a null where the schema allows none; a default fills in then, if there is one.
+fn without_stray_nulls(schema: &Value, value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let property = |name: &String| {
@@ -91,18 +91,18 @@ fn without_defaulted_nulls(schema: &Value, value: &Value) -> Value {
                     .get(name)
                     .unwrap_or(&schema["additionalProperties"])
             };
-            let defaulted = |name: &String| {
-                property(name).get("default").is_some() && property(name)["nullable"] != json!(true)
+            let is_stray = |name: &String| {
+                !property(name).is_null() && property(name)["nullable"] != json!(true)
             };
             let kept = fields
                 .iter()
-                .filter(|(name, value)| !(value.is_null() && defaulted(name)));
-            kept.map(|(name, value)| (name.clone(), without_defaulted_nulls(property(name), value)))
+                .filter(|(name, value)| !(value.is_null() && is_stray(name)));
+            kept.map(|(name, value)| (name.clone(), without_stray_nulls(property(name), value)))
                 .collect()
         }
         Value::Array(items) => items
             .iter()
-            .map(|item| without_defaulted_nulls(&schema["items"], item))
+            .map(|item| without_stray_nulls(&schema["items"], item))
             .collect(),
         other => other.clone(),
     }

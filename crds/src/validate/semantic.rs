@@ -173,7 +173,7 @@ fn shortest_retention<'a>(
     fed.filter_map(|sink| {
         Some((
             sink.name.as_str(),
-            kind.retention(sink.kind()?.retention()?)?,
+            kind.plain().retention(sink.kind()?.retention()?)?,
         ))
     })
     .min_by_key(|(_, span)| span.to_std())

@@ -158,7 +158,7 @@ impl Window {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Limits {
-    /// Connections to the source's host at the same time.
+    /// Connections to the source's host at the same time. Wikimedia's own is given no more than 3, whatever is said here.
     pub connections: u8,
     /// How often a request is tried before its unit fails.
     pub attempts: u32,
@@ -170,14 +170,14 @@ pub struct Limits {
     pub idle_timeout: Span,
     /// The share of a unit's lines that may be unparsable, from 0 to 1, before the unit fails.
     pub max_rejected_share: f64,
-    /// The most unparsable lines of a unit that are kept.
+    /// The most unparsable lines of a unit that are kept, each with its reason; further ones are counted.
     pub max_rejected_lines: u32,
     /// How long after its end a unit may be unpublished before it counts as missing. Without it, 6 hours for hourly files
     /// and 48 for daily ones, within which Wikimedia means to have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_after: Option<Span>,
     /// How long after its end a missing unit may still come. Hours that were never published are told of for ever, and a
-    /// run over an archive that lacks them is done nevertheless.
+    /// run over an archive that lacks them is done nevertheless, unless it is a known mirror's and the dumps host has them.
     pub missing_until: Span,
 }
 

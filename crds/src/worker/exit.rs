@@ -8,7 +8,8 @@ pub enum ExitCode {
     Done = 0,
     /// Something failed that may not fail the next time.
     TryAgain = 1,
-    /// Some units are not published yet, and may be; the next scheduled run looks again.
+    /// Some units are not published yet, and may be, or a mirror lacks them and the dumps host has them; the next
+    /// scheduled run looks again.
     UnitsMissing = 2,
     /// The configuration is wrong; trying again will not help.
     BadConfig = 64,

@@ -3,81 +3,61 @@
 use serde::{Deserialize, Serialize};
 
 use super::report::{REPORT_LIMIT, cut, fitting, json_len};
-use crate::{Sink, Source, SourceKind, Span, WikiIngestSpec};
+use crate::{Kind, Sink, SinkKind, Source, SourceKind, Span, WikiIngestSpec};
 
-/// The configuration file of `wikiingest-batch expire`: the sinks that do not keep everything, and the sources that feed
-/// them. No secrets.
+/// The configuration file of `wikiingest-batch expire`: the sinks that do not keep everything. No secrets.
+///
+/// What a sink keeps is a matter of the sink alone. A source that feeds it no longer, or is gone, has left its data, and
+/// these end as well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExpireConfig {
-    /// What feeds the sinks. Of a source only its name, its kind and its sinks matter.
-    pub sources: Vec<Source>,
     /// Sinks, with their retention.
     pub sinks: Vec<Sink>,
+    /// The names of the streams, by which their rejected lines are known.
+    #[serde(default)]
+    pub streams: Vec<String>,
 }
 
-/// How long one sink keeps what one source brings.
+/// How long one sink keeps one kind of data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Term<'a> {
     /// The sink.
     pub sink: &'a Sink,
-    /// The source.
-    pub source: &'a Source,
-    /// Its kind.
-    pub kind: SourceKind<'a>,
+    /// What kind of source brings them.
+    pub kind: Kind,
     /// How long.
     pub span: &'a Span,
 }
 
 impl ExpireConfig {
-    /// What a resource's daily run is told; none where every sink keeps all that it is fed.
+    /// What a resource's daily run is told; none where every sink keeps everything.
     #[must_use]
     pub fn of(spec: &WikiIngestSpec) -> Option<Self> {
-        let all: Vec<_> = terms(&spec.sources, &spec.sinks).collect();
-        let has_sink = |sink: &&Sink| all.iter().any(|term| term.sink.name == sink.name);
-        let has_source = |source: &&Source| all.iter().any(|term| term.source.name == source.name);
-        let sources = spec.sources.iter().filter(has_source);
-        let sinks = spec.sinks.iter().filter(has_sink);
-        (!all.is_empty()).then(|| Self {
-            sources: sources.map(without_times).collect(),
-            sinks: sinks.cloned().collect(),
+        let ends = |sink: &&Sink| terms_of(sink).next().is_some();
+        let sinks: Vec<Sink> = spec.sinks.iter().filter(ends).cloned().collect();
+        let is_stream = |source: &&Source| source.kind().is_some_and(SourceKind::is_stream);
+        let streams = spec.sources.iter().filter(is_stream);
+        (!sinks.is_empty()).then(|| Self {
+            sinks,
+            streams: streams.map(|source| source.name.clone()).collect(),
         })
     }
 
     /// All that ends some time, sink by sink.
     pub fn terms(&self) -> impl Iterator<Item = Term<'_>> {
-        terms(&self.sources, &self.sinks)
+        self.sinks.iter().flat_map(terms_of)
     }
 }
 
-fn terms<'a>(sources: &'a [Source], sinks: &'a [Sink]) -> impl Iterator<Item = Term<'a>> {
-    sinks.iter().flat_map(move |sink| {
-        let fed = sources
-            .iter()
-            .filter(|source| source.sinks.contains(&sink.name));
-        fed.filter_map(move |source| {
-            let kind = source.kind()?;
-            let span = kind.retention(sink.kind()?.retention()?)?;
-            Some(Term {
-                sink,
-                source,
-                kind,
-                span,
-            })
-        })
+fn terms_of(sink: &Sink) -> impl Iterator<Item = Term<'_>> {
+    let retention = sink.kind().and_then(SinkKind::retention);
+    let span = move |kind: Kind| retention.and_then(|retention| kind.retention(retention));
+    let kinds = Kind::ALL.into_iter();
+    kinds.filter_map(move |kind| {
+        let span = span(kind)?;
+        Some(Term { sink, kind, span })
     })
-}
-
-/// When a source is read, and where from, is nothing to a run that deletes: a change of it is none here.
-fn without_times(source: &Source) -> Source {
-    Source {
-        schedule: None,
-        base_url: None,
-        backfill: Vec::new(),
-        start_from: None,
-        stream: None,
-        ..source.clone()
-    }
 }
 
 /// What a run tells that deleted what was too old.
@@ -100,13 +80,13 @@ pub struct ExpireReport {
     pub exit_code: u8,
 }
 
-/// A sink from which the old data of a source could not be deleted.
+/// A sink from which old data of a kind could not be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedTerm {
     /// The sink.
     pub sink: String,
-    /// The source.
-    pub source: String,
+    /// The kind of source that brought them.
+    pub kind: String,
     /// What went wrong.
     pub error: String,
 }
@@ -125,7 +105,7 @@ impl ExpireReport {
         let room = REPORT_LIMIT.saturating_sub(json_len(&report));
         let failed = self.failed.iter().map(|failed| FailedTerm {
             sink: cut(&failed.sink),
-            source: cut(&failed.source),
+            kind: cut(&failed.kind),
             error: cut(&failed.error),
         });
         report.failed = fitting(failed, room);

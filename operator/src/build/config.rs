@@ -1,15 +1,17 @@
 //! The workers' configuration files, in one ConfigMap. No secrets.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::json;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
 use wikiingest_crds::{
     Source, SourceKind,
     worker::{ExpireConfig, Limits, ResolveError, Window, WorkerConfig, resolve, resolve_stream},
 };
 
 use super::{Child, Context, Kind, backfill};
-use crate::names;
+use crate::{names, settings::Component, status::job};
 
 /// A file each: its name, and what it says.
 pub(super) type Files = BTreeMap<String, String>;
@@ -95,4 +97,29 @@ pub(super) fn config_map(context: &Context<'_>, files: &Files) -> Child {
         &names::labels(context.ingest.name, None),
         json!({"data": files}),
     )
+}
+
+/// Of the files that are there, those that are not wanted any more and that Jobs which have not ended were told to read:
+/// their next pods would find none. Of a backfill that is not wanted no further part is begun.
+pub(super) fn in_use(live: Option<&Files>, wanted: &Value, jobs: &[Arc<Job>]) -> Files {
+    let open = jobs.iter().filter(|job| job::finished(job).is_none());
+    let needed = open.filter_map(|job| file_for(job));
+    let unwanted = needed.filter(|file| wanted.get(file).is_none());
+    unwanted
+        .filter_map(|file| {
+            let text = live?.get(&file)?.clone();
+            Some((file, text))
+        })
+        .collect()
+}
+
+/// The file that the pods of a run read.
+fn file_for(job: &Job) -> Option<String> {
+    let labels = job.labels();
+    let component = labels.get(names::COMPONENT)?;
+    if component == Component::Retention.as_str() {
+        return Some(RETENTION.to_owned());
+    }
+    let source = labels.get(names::SOURCE)?;
+    (component == Component::Batch.as_str()).then(|| file_of(source))
 }

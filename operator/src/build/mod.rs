@@ -10,8 +10,10 @@ mod pod;
 pub mod retention;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use k8s_openapi::api::{batch::v1::Job, core::v1::ConfigMap};
+use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use wikiingest_crds::worker::ResolveError;
 
@@ -21,11 +23,11 @@ use crate::{
     validate::Validated,
 };
 
-use self::connection::Upstream;
 pub use self::{
     backfill::{Lane, Plan},
     connection::Connection,
 };
+use self::{config::Files, connection::Upstream};
 
 /// What kind of object a child is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,8 +148,7 @@ impl Context<'_> {
             },
         });
         merge(&mut object, body);
-        let applied = names::short_hash(&object.to_string());
-        object["metadata"]["annotations"][names::APPLIED] = applied.into();
+        seal(&mut object);
         Child { kind, name, object }
     }
 
@@ -161,6 +162,30 @@ impl Context<'_> {
         labels.insert(names::SOURCE.to_owned(), source.to_owned());
         labels
     }
+}
+
+impl Children {
+    /// What the workers are told, with the files that runs still need of those that are there now: of a source, say, that
+    /// has gone, and whose last run has not ended.
+    #[must_use]
+    pub fn config_in_use(&self, live: &[Arc<ConfigMap>], jobs: &[Arc<Job>]) -> Child {
+        let mut config = self.config.clone();
+        let live = live.iter().find(|live| live.name_any() == config.name);
+        let kept = live.map_or_else(Files::new, |live| {
+            config::in_use(live.data.as_ref(), &config.object["data"], jobs)
+        });
+        if !kept.is_empty() {
+            merge(&mut config.object, json!({"data": kept}));
+            seal(&mut config.object);
+        }
+        config
+    }
+}
+
+/// Notes in an object what it is, so that it shows when it has to be another.
+fn seal(object: &mut Value) {
+    let applied = names::short_hash(&object.to_string());
+    object["metadata"]["annotations"][names::APPLIED] = applied.into();
 }
 
 /// Adds the fields of one object to another, level by level.

@@ -1,15 +1,26 @@
 //! How far each backfill is.
 
-use k8s_openapi::api::batch::v1::Job;
-use wikiingest_crds::{BackfillPhase, BackfillStatus, WikiIngest};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kube::ResourceExt as _;
+use wikiingest_crds::{BackfillPhase, BackfillStatus, WikiIngest, worker::Report};
 
 use super::{
     job::{self, LastWords},
     schema,
+    sources::{is_for, is_terminal},
 };
 use crate::{
-    build::{Children, Plan},
+    apply::same_start,
+    build::{Children, Lane, Plan},
     dereference::Found,
+    names,
+    settings::Component,
 };
 
 /// The status of each backfill that the resource has. One that is done stays done, whatever became of its Jobs.
@@ -31,6 +42,7 @@ pub fn all(
                 // Its last pods may be seen to end after its Jobs are.
                 Some(done) if done.phase == BackfillPhase::Complete => BackfillStatus {
                     rows: now.rows,
+                    counted_through: now.counted_through,
                     missing: now.missing,
                     message: lacking(now.missing),
                     ..done.clone()
@@ -74,18 +86,16 @@ fn one(
     let trouble = words
         .filter_map(|words| LastWords::trouble(&words))
         .next_back();
-    // Pods go with time, what they did stays.
+    let (rows, counted_through) = rows(plan, &found.pods, before);
     let reports = jobs
         .iter()
-        .flat_map(|job| job::reports(&found.pods, job::is_of(job)));
-    let (rows, missing) = reports.fold((0, 0), |(rows, missing), report| {
-        (
-            rows + report.rows,
-            missing + i64::from(report.missing_count),
-        )
-    });
-    let rows = rows.max(before.map_or(0, |before| before.rows));
-    let missing = missing.max(before.map_or(0, |before| before.missing));
+        .flat_map(|job| job::reports::<Report>(&found.pods, job::is_of(job)));
+    // Another try at a part finds the same missing. Pods go with time, what they found stays.
+    let missing = reports
+        .filter(|(_, report)| report.exit_code == 0)
+        .map(|(_, report)| i64::from(report.missing_count))
+        .sum::<i64>()
+        .max(before.map_or(0, |before| before.missing));
     let start = jobs
         .iter()
         .filter_map(|job| job.status.as_ref()?.start_time.as_ref())
@@ -99,6 +109,7 @@ fn one(
         failed,
         total,
         rows,
+        counted_through,
         missing,
         percent: i32::try_from(completed * 100 / total.max(1)).unwrap_or(100),
         job: plan.lanes.first().map(|lane| lane.job.name.clone()),
@@ -110,6 +121,56 @@ fn one(
             .filter(|_| failed > 0 || phase == BackfillPhase::Failed)
             .or_else(|| lacking(missing)),
     }
+}
+
+/// The rows so far, and up to which pod of each Job they are counted. Whatever a pod loaded, another one leaves out, and
+/// pods go with time: each is counted when it is seen to have ended. Those of a Job run one after another.
+fn rows(
+    plan: &Plan,
+    pods: &[Arc<Pod>],
+    before: Option<&BackfillStatus>,
+) -> (i64, BTreeMap<String, Timestamp>) {
+    let mut rows = before.map_or(0, |before| before.rows);
+    let mut through = BTreeMap::new();
+    let ours = pods.iter().filter(|pod| is_of(pod, plan));
+    let jobs: BTreeSet<&str> = ours.filter_map(|pod| job_of(pod)).collect();
+    for job in jobs {
+        let counted = before.and_then(|before| before.counted_through.get(job));
+        let is_of_job = |pod: &Pod| is_of(pod, plan) && job_of(pod) == Some(job);
+        for (at, report) in job::reports::<Report>(pods, is_of_job) {
+            through.insert(job.to_owned(), at);
+            if counted.is_none_or(|counted| at > *counted) {
+                rows += report.rows;
+            }
+        }
+    }
+    (rows, through)
+}
+
+fn is_of(pod: &Pod, plan: &Plan) -> bool {
+    is_for(pod, &plan.source, Component::Backfill)
+        && pod.labels().get(names::BACKFILL) == Some(&plan.name)
+}
+
+/// The name of the Job that a pod is of.
+fn job_of(pod: &Pod) -> Option<&str> {
+    let mut owners = pod.owner_references().iter();
+    owners
+        .find(|owner| owner.kind == "Job")
+        .map(|owner| owner.name.as_str())
+}
+
+/// A Job of a backfill that ended with what only a person can mend, and why. One that would be started with something
+/// else by now is tried again.
+pub(super) fn refusal<'a>(plan: &'a Plan, found: &'a Found) -> Option<(&'a str, LastWords)> {
+    let mut lanes = plan.lanes.iter().filter(|_| !plan.done);
+    lanes.find_map(|Lane { job: child, .. }| {
+        let job = schema::of(&child.name, &found.jobs)?;
+        let failed = job::finished(job).is_some_and(|finished| !finished.succeeded);
+        let words = job::last_words(&found.pods, job::is_of(job))?;
+        let stays = failed && is_terminal(words.exit_code) && same_start(job, child);
+        stays.then_some((child.name.as_str(), words))
+    })
 }
 
 fn lacking(missing: i64) -> Option<String> {

@@ -3,28 +3,25 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::{
-        apps::v1::Deployment,
-        core::v1::{Pod, PodCondition},
-    },
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt as _;
-use wikiingest_crds::{BackfillPhase, SourceStatus, WikiIngest, WikiIngestStatus};
+use wikiingest_crds::{BackfillPhase, WikiIngest, WikiIngestStatus};
 
 use super::{
-    Outcome,
-    job::{self, LastWords},
-    retention, schema,
-    sources::{is_for, is_success, is_terminal},
+    Outcome, backfills,
+    findings::{
+        Finding, backfill_trouble, files_missing, is_mended, pods_waiting, run_trouble,
+        schema_trouble, stream_lost, stream_trouble, stuck, unresolved, wait, worst,
+    },
+    retention,
+    sources::{current_run, is_success},
 };
 use crate::{
     apply::Done,
     build::{Child, Children},
-    dereference::{Found, Unresolved},
+    dereference::Found,
+    error::Error,
     names,
-    settings::Component,
 };
 
 /// The most bytes of a message.
@@ -33,29 +30,8 @@ const LONGEST: usize = 1024;
 /// The condition of a resource that nothing new is started of.
 const SUSPENDED: &str = "Suspended";
 
-/// Something that is so, or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Finding {
-    reason: &'static str,
-    message: String,
-    /// Nothing will change until a person does something.
-    terminal: bool,
-}
-
-fn wait(reason: &'static str, message: impl Into<String>) -> Finding {
-    Finding {
-        reason,
-        message: message.into(),
-        terminal: false,
-    }
-}
-
-fn stuck(reason: &'static str, message: impl Into<String>) -> Finding {
-    Finding {
-        terminal: true,
-        ..wait(reason, message)
-    }
-}
+/// The conditions that are made of all others.
+const SUMMARY: [&str; 4] = ["Ready", "Reconciling", "Stalled", SUSPENDED];
 
 /// The conditions that are being made.
 #[derive(Debug)]
@@ -111,6 +87,10 @@ impl Conditions {
         });
     }
 
+    fn has(&self, name: &str) -> bool {
+        self.list.iter().any(|one| one.type_ == name)
+    }
+
     fn find(
         &mut self,
         name: &str,
@@ -125,10 +105,18 @@ impl Conditions {
         finding
     }
 
-    /// Tells that a resource is left alone. All else is as it was.
+    /// Tells that a resource is left alone. All else is as it was; Ready is always there.
     pub fn pause(&mut self) {
         let others = self.before.iter().filter(|one| one.type_ != SUSPENDED);
         self.list = others.cloned().collect();
+        if !self.has("Ready") {
+            self.put(
+                "Ready",
+                false,
+                "Paused",
+                "nothing is set up while the annotation wikiingest.dev/paused is set: remove it",
+            );
+        }
         self.put(
             SUSPENDED,
             true,
@@ -154,19 +142,24 @@ impl Conditions {
                 let finding = Some(unresolved(missing));
                 self.find("SecretsResolved", finding, "", "")
             }
-            // What the API server does not take it will not take the next time.
-            Outcome::Failed(error) if error.reason() == "Rejected" => {
-                Some(stuck("Rejected", error.to_string()))
-            }
-            Outcome::Failed(error) if error.reason() == "NameTaken" => {
-                Some(stuck("NameTaken", error.to_string()))
-            }
-            Outcome::Failed(error) => Some(wait("ApplyFailed", error.to_string())),
+            Outcome::Failed(error) => self.find("SchedulesSynced", Some(failed(error)), "", ""),
             Outcome::Applied(children, done) => self.of_children(ingest, found, children, done),
         };
-        let of_runs = self.of_runs(status, outcome);
-        let of_backfills = self.of_backfills(status);
-        let trouble = trouble.or(of_runs).or(of_backfills);
+        let trouble = if matches!(outcome, Outcome::Failed(_)) {
+            // What is refused or mended is told from what was applied, which is not known now.
+            self.keep_others();
+            trouble
+        } else {
+            let of_runs = self.of_runs(ingest, status, outcome);
+            let of_backfills = self.of_backfills(found, status, outcome);
+            match outcome {
+                Outcome::Applied(..) => {
+                    worst([trouble, of_runs, of_backfills].into_iter().flatten())
+                }
+                // Whether anything of the past is mended by what was not applied yet nobody knows.
+                _ => trouble,
+            }
+        };
         if ingest.spec.suspend {
             self.put(
                 SUSPENDED,
@@ -176,6 +169,14 @@ impl Conditions {
             );
         }
         self.ready(ingest, trouble);
+    }
+
+    /// What was not looked at stands as it stood.
+    fn keep_others(&mut self) {
+        let is_other =
+            |one: &&Condition| !SUMMARY.contains(&one.type_.as_str()) && !self.has(&one.type_);
+        let others: Vec<_> = self.before.iter().filter(is_other).cloned().collect();
+        self.list.extend(others);
     }
 
     fn ready(&mut self, ingest: &WikiIngest, trouble: Option<Finding>) {
@@ -201,7 +202,7 @@ impl Conditions {
         }
     }
 
-    /// The first thing that is wrong.
+    /// The worst that is wrong.
     fn of_children(
         &mut self,
         ingest: &WikiIngest,
@@ -233,39 +234,43 @@ impl Conditions {
             children.schedules.len()
         );
         self.put("SchedulesSynced", true, "Synced", &schedules);
-        if let Some(finding) = pods_waiting(found) {
-            return Some(finding);
-        }
-        if children.streams.is_empty() || ingest.spec.suspend {
-            return None;
-        }
-        let stream = children.streams.iter().find_map(|child| {
+        let stream = if children.streams.is_empty() || ingest.spec.suspend {
+            None
+        } else {
+            let streams = self.of_streams(found, children, done);
+            self.find(
+                "StreamAvailable",
+                streams,
+                "Available",
+                "the stream is read and written",
+            )
+        };
+        worst(pods_waiting(found).into_iter().chain(stream))
+    }
+
+    fn of_streams(&self, found: &Found, children: &Children, done: &Done) -> Option<Finding> {
+        worst(children.streams.iter().filter_map(|child| {
             // What was changed a moment ago is not what was looked at before.
             if done.applied.contains(&format!("Deployment {}", child.name)) {
                 return Some(wait("StreamStarting", "the stream worker is being started"));
             }
             let mut deployments = found.deployments.iter();
-            stream_trouble(
-                deployments
-                    .find(|live| live.name_any() == child.name)
-                    .map(Arc::as_ref),
-                &found.pods,
-            )
-        });
-        self.find(
-            "StreamAvailable",
-            stream,
-            "Available",
-            "the stream is read and written",
-        )
+            let deployment = deployments.find(|live| live.name_any() == child.name);
+            stream_trouble(deployment.map(Arc::as_ref), &found.pods, self.now)
+        }))
     }
 
     /// What the last runs came to; only what a person has to mend makes the resource not ready.
-    fn of_runs(&mut self, status: &WikiIngestStatus, outcome: &Outcome<'_>) -> Option<Finding> {
+    fn of_runs(
+        &mut self,
+        ingest: &WikiIngest,
+        status: &WikiIngestStatus,
+        outcome: &Outcome<'_>,
+    ) -> Option<Finding> {
         let runs: Vec<_> = status
             .sources
             .iter()
-            .filter_map(|source| Some((source, source.last_run.as_ref()?)))
+            .filter_map(|source| Some((source, current_run(ingest, source)?)))
             .collect();
         self.complete(status);
         let retention = status.retention.as_ref();
@@ -273,23 +278,23 @@ impl Conditions {
         if runs.is_empty() && deleted.is_none() {
             return None;
         }
-        let failed = runs.iter().find(|(_, run)| !is_success(run.exit_code));
-        let finding = failed.map(|(source, run)| {
+        let failed = runs.iter().filter(|(_, run)| !is_success(run.exit_code));
+        let of_sources = failed.map(|(source, run)| {
             let is_of =
                 |child: &Child| child.object["metadata"]["labels"][names::SOURCE] == source.name;
             let mended = is_mended(run.started_with.as_deref(), outcome, is_of);
             let what = format!("source {}", source.name);
             run_trouble(&what, run.exit_code, run.message.as_deref(), mended)
         });
-        let finding = finding.or_else(|| {
-            let run = deleted.filter(|run| run.exit_code != 0)?;
+        let failed = deleted.filter(|run| run.exit_code != 0);
+        let of_retention = failed.map(|run| {
             let mended = is_mended(run.started_with.as_deref(), outcome, retention::is_for);
             let message = run.message.as_deref();
-            Some(run_trouble("retention", run.exit_code, message, mended))
+            run_trouble("retention", run.exit_code, message, mended)
         });
         let finding = self.find(
             "LastRunSucceeded",
-            finding,
+            worst(of_sources.chain(of_retention)),
             "Succeeded",
             "the last run of each source succeeded",
         );
@@ -297,29 +302,31 @@ impl Conditions {
     }
 
     /// Whether past ranges are loaded, as far as they are tried.
-    fn of_backfills(&mut self, status: &WikiIngestStatus) -> Option<Finding> {
+    fn of_backfills(
+        &mut self,
+        found: &Found,
+        status: &WikiIngestStatus,
+        outcome: &Outcome<'_>,
+    ) -> Option<Finding> {
         if status.backfills.is_empty() {
             return None;
         }
-        let mut failed = status
-            .backfills
-            .iter()
-            .filter(|backfill| backfill.phase == BackfillPhase::Failed);
-        let finding = failed.next().map(|backfill| {
-            let why = backfill.message.as_deref();
-            wait(
-                "BackfillFailed",
-                format!(
-                    "backfill {} of source {}: {}; it is tried again in a while, and at once when its source, its sinks, their Secrets or spec.workers change",
-                    backfill.name,
-                    backfill.source,
-                    why.unwrap_or("some of its parts could not be loaded")
-                ),
-            )
+        let refusal = |source: &str, name: &str| {
+            let Outcome::Applied(children, _) = outcome else {
+                return None;
+            };
+            let mut plans = children.backfills.iter();
+            let plan = plans.find(|plan| plan.source == source && plan.name == name)?;
+            backfills::refusal(plan, found)
+        };
+        let findings = status.backfills.iter().filter_map(|backfill| {
+            let refusal = refusal(&backfill.source, &backfill.name);
+            let failed = backfill.phase == BackfillPhase::Failed || refusal.is_some();
+            failed.then(|| backfill_trouble(backfill, refusal))
         });
         self.find(
             "BackfillsSucceeded",
-            finding,
+            worst(findings),
             "Succeeded",
             "no backfill has failed",
         )
@@ -348,182 +355,10 @@ impl Conditions {
     }
 }
 
-/// What a run that failed means.
-fn run_trouble(what: &str, exit_code: i32, why: Option<&str>, mended: bool) -> Finding {
-    let message = format!("{what}: {}", why.unwrap_or("no reason is known"));
-    match exit_code {
-        _ if mended => wait(
-            "Mended",
-            format!("{message}; what it was started with has changed since, the next run tells"),
-        ),
-        64 => stuck("BadConfiguration", message),
-        77 => stuck("Refused", message),
-        _ => wait("RunFailed", message),
+/// What a reconcile did not get to its end for. What the API server does not take it will not take the next time.
+fn failed(error: &Error) -> Finding {
+    match error.reason() {
+        reason @ ("Rejected" | "NameTaken") => stuck(reason, error.to_string()),
+        _ => wait("ApplyFailed", error.to_string()),
     }
-}
-
-/// Whether what a run was started with is not what the next one will be, of the schedule that `is_of` picks.
-fn is_mended(
-    started_with: Option<&str>,
-    outcome: &Outcome<'_>,
-    is_of: impl Fn(&Child) -> bool,
-) -> bool {
-    let Outcome::Applied(children, _) = outcome else {
-        return false;
-    };
-    let mut schedules = children.schedules.iter();
-    let next = schedules.find(|child| is_of(child)).and_then(|child| {
-        let metadata = &child.object["spec"]["jobTemplate"]["metadata"];
-        metadata["annotations"][names::STARTED_WITH].as_str()
-    });
-    started_with.is_some() && next.is_some() && started_with != next
-}
-
-fn files_missing(source: &SourceStatus) -> Option<String> {
-    let count = source.missing_count.filter(|count| *count > 0)?;
-    let some = source.missing_units.join(", ");
-    Some(format!(
-        "source {}: {count} files are missing: {some}",
-        source.name
-    ))
-}
-
-fn stream_lost(source: &SourceStatus) -> Option<String> {
-    let seconds = source.stream.as_ref()?.gap_seconds;
-    (seconds > 0).then(|| {
-        format!(
-            "source {}: {seconds} s of the stream are lost, since the worker was down for longer than the host keeps it",
-            source.name
-        )
-    })
-}
-
-fn unresolved(missing: &[Unresolved]) -> Finding {
-    let all: Vec<_> = missing
-        .iter()
-        .map(|missing| match &missing.key {
-            None => format!("there is no Secret {}: create it", missing.secret),
-            Some(key) => format!("Secret {} has no key {key}: add it", missing.secret),
-        })
-        .collect();
-    let reason = if missing.iter().any(|missing| missing.key.is_none()) {
-        "SecretNotFound"
-    } else {
-        "KeyNotFound"
-    };
-    stuck(reason, all.join("; "))
-}
-
-fn schema_trouble(found: &Found, children: &Children) -> Option<Finding> {
-    let migrate = children.migrate.as_ref()?;
-    let job = schema::of(&migrate.name, &found.jobs);
-    let finished = job.and_then(job::finished);
-    if finished.is_some_and(|finished| finished.succeeded) {
-        return None;
-    }
-    let words = job.and_then(|job| job::last_words(&found.pods, job::is_of(job)));
-    let why = words.as_ref().and_then(LastWords::trouble);
-    if finished.is_some() {
-        let why =
-            why.unwrap_or_else(|| "the databases could not be brought to the schema".to_owned());
-        let name = &migrate.name;
-        let hopeless = job.is_some_and(|job| schema::is_hopeless(job, &found.pods));
-        return Some(if hopeless {
-            let mend = "a new version of the Secret starts it again, and so does deleting the Job";
-            stuck("MigrationFailed", format!("Job {name}: {why}; {mend}"))
-        } else {
-            wait(
-                "MigrationFailed",
-                format!("Job {name}: {why}; it is tried again"),
-            )
-        });
-    }
-    let blocked = job.and_then(|job| waiting(&found.pods, job::is_of(job)));
-    let message = blocked
-        .or(why)
-        .map_or(String::new(), |why| format!(": {why}"));
-    Some(wait(
-        "Migrating",
-        format!("the databases are being brought to the schema{message}"),
-    ))
-}
-
-fn stream_trouble(deployment: Option<&Deployment>, pods: &[Arc<Pod>]) -> Option<Finding> {
-    let Some(deployment) = deployment else {
-        return Some(wait("StreamStarting", "the stream worker is being started"));
-    };
-    let status = deployment.status.clone().unwrap_or_default();
-    let current = status.observed_generation >= deployment.metadata.generation;
-    if current && status.ready_replicas >= Some(1) && status.updated_replicas >= Some(1) {
-        return None;
-    }
-    let source = deployment
-        .labels()
-        .get(names::SOURCE)
-        .cloned()
-        .unwrap_or_default();
-    let of_stream = |pod: &Pod| is_for(pod, &source, Component::Stream);
-    let words = job::last_words(pods, of_stream);
-    let why = words.as_ref().and_then(LastWords::trouble);
-    let message = |why: &str| format!("source {source}: {why}");
-    if let (Some(words), Some(why)) = (&words, &why)
-        && is_terminal(words.exit_code)
-    {
-        return Some(stuck("StreamRefused", message(why)));
-    }
-    if let Some(why) = waiting(pods, of_stream).or(why) {
-        return Some(wait("StreamUnavailable", message(&why)));
-    }
-    Some(wait(
-        "StreamStarting",
-        message("the worker is starting, or catching up"),
-    ))
-}
-
-/// Why runs and backfills do not start. Who waits for a connection to a host waits as he should.
-fn pods_waiting(found: &Found) -> Option<Finding> {
-    let open = found.jobs.iter().filter(|job| job::finished(job).is_none());
-    open.filter(|job| !schema::is_migration(job))
-        .find_map(|job| {
-            let is_ours = job::is_of(job);
-            let queues =
-                |pod: &Pod| pod.labels().contains_key(names::CONNECTION) && is_kept_off(pod);
-            let why = waiting(&found.pods, |pod| is_ours(pod) && !queues(pod))?;
-            Some(wait("PodWaiting", format!("Job {}: {why}", job.name_any())))
-        })
-}
-
-fn unschedulable(pod: &Pod) -> Option<&PodCondition> {
-    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
-    let mut conditions = conditions.filter(|one| one.type_ == "PodScheduled");
-    conditions.find(|one| one.status == "False")
-}
-
-/// Whether other pods keep it from every node, or from the last one that would have it: the scheduler counts the reasons.
-fn is_kept_off(pod: &Pod) -> bool {
-    let message = unschedulable(pod).and_then(|condition| condition.message.as_ref());
-    message.is_some_and(|message| message.contains("anti-affinity"))
-}
-
-/// Why a container does not start, where its node says so.
-fn waiting(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<String> {
-    pods.iter().filter(|pod| is_of(pod)).find_map(|pod| {
-        let status = pod.status.as_ref()?;
-        if let Some(condition) = unschedulable(pod) {
-            return condition.message.clone();
-        }
-        let state = status
-            .container_statuses
-            .as_ref()?
-            .first()?
-            .state
-            .as_ref()?;
-        let waiting = state.waiting.as_ref()?;
-        let reason = waiting.reason.clone().unwrap_or_default();
-        let ordinary = matches!(
-            reason.as_str(),
-            "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff"
-        );
-        (!ordinary).then(|| format!("{reason}: {}", waiting.message.clone().unwrap_or_default()))
-    })
 }

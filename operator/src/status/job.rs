@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{ContainerStateTerminated, ContainerStatus, Pod},
+};
 use kube::ResourceExt as _;
+use serde::de::DeserializeOwned;
 use wikiingest_crds::worker::Report;
 
 /// How a Job ended.
@@ -79,7 +83,7 @@ fn of_report(report: &Report, exit_code: i32) -> String {
             report.failed_count, failed.unit, failed.error
         ),
         (None, Some(missing)) => format!(
-            "{} files are not published yet, such as {missing}",
+            "{} files are not at the host, or not yet, such as {missing}",
             report.missing_count
         ),
         (None, None) => format!("the worker ended with exit code {exit_code}"),
@@ -97,50 +101,102 @@ fn last_line(text: &str) -> String {
     message.chars().take(512).collect()
 }
 
+/// How long the end of a pod is waited for after that of its Job. Its node may be gone.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long a container that runs is still told of by the death of the one before it. The kubelet, too, takes it for
+/// healthy after that.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether the pods of a Job that ended are known as they ended. Jobs and pods are watched apart, and either may be
+/// behind. Of one that has no pods any more nothing else will be known.
+#[must_use]
+pub fn is_told(job: &Job, finished: Finished, pods: &[Arc<Pod>], now: Timestamp) -> bool {
+    let is_ours = is_of(job);
+    let ours: Vec<&Arc<Pod>> = pods.iter().filter(|pod| is_ours(pod)).collect();
+    let mut codes = ours
+        .iter()
+        .filter_map(|pod| Some(terminated(pod)?.exit_code));
+    let is_whole = ours.iter().all(|pod| has_ended(pod))
+        && (!finished.succeeded || ours.is_empty() || codes.any(|code| code == 0));
+    is_whole || now.duration_since(finished.at) > PATIENCE
+}
+
 /// The last words of the pod that ended last, of those that `is_of` picks.
 #[must_use]
 pub fn last_words(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<LastWords> {
-    let (_, words) = all_words(pods, is_of).max_by_key(|(at, _)| *at)?;
-    Some(words)
+    let of = pods.iter().filter(|pod| is_of(pod));
+    latest(of.filter_map(|pod| terminated(pod)))
 }
 
-/// The reports of the pods that did what they should, of those that `is_of` picks.
-pub fn reports(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> impl Iterator<Item = Report> {
-    all_words(pods, is_of)
-        .filter(|(_, words)| words.exit_code == 0)
-        .filter_map(|(_, words)| words.report())
-}
-
-fn all_words(
+/// The same of pods that are started again in their place: what the one before said, until it runs well.
+#[must_use]
+pub fn words_before(
     pods: &[Arc<Pod>],
     is_of: impl Fn(&Pod) -> bool,
-) -> impl Iterator<Item = (Option<Timestamp>, LastWords)> {
-    let of = pods.iter().filter(move |pod| is_of(pod));
-    of.filter_map(|pod| {
-        let containers = pod.status.as_ref()?.container_statuses.as_ref()?;
-        let state = containers.first()?;
-        let ended = state
-            .state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref())
-            .or_else(|| {
-                state
-                    .last_state
-                    .as_ref()
-                    .and_then(|state| state.terminated.as_ref())
-            })?;
-        let at = ended.finished_at.as_ref().map(|time| time.0);
-        let words = LastWords {
-            exit_code: ended.exit_code,
-            reason: ended.reason.clone(),
-            message: ended.message.clone().unwrap_or_default(),
-        };
-        Some((at, words))
+    now: Timestamp,
+) -> Option<LastWords> {
+    let of = pods.iter().filter(|pod| is_of(pod));
+    latest(of.filter_map(|pod| terminated(pod).or_else(|| terminated_before(pod, now))))
+}
+
+/// The reports of the pods that `is_of` picks, each with when it ended, in that order.
+#[must_use]
+pub fn reports<T: DeserializeOwned>(
+    pods: &[Arc<Pod>],
+    is_of: impl Fn(&Pod) -> bool,
+) -> Vec<(Timestamp, T)> {
+    let of = pods.iter().filter(|pod| is_of(pod));
+    let mut reports: Vec<(Timestamp, T)> = of
+        .filter_map(|pod| {
+            let ended = terminated(pod)?;
+            let report = serde_json::from_str(ended.message.as_ref()?).ok()?;
+            Some((ended.finished_at.as_ref()?.0, report))
+        })
+        .collect();
+    reports.sort_by_key(|(at, _)| *at);
+    reports
+}
+
+fn latest<'a>(ends: impl Iterator<Item = &'a ContainerStateTerminated>) -> Option<LastWords> {
+    let ended = ends.max_by_key(|ended| ended.finished_at.as_ref().map(|time| time.0))?;
+    Some(LastWords {
+        exit_code: ended.exit_code,
+        reason: ended.reason.clone(),
+        message: ended.message.clone().unwrap_or_default(),
     })
 }
 
+/// Its only container.
+fn container(pod: &Pod) -> Option<&ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first()
+}
+
+fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    container(pod)?.state.as_ref()?.terminated.as_ref()
+}
+
+fn terminated_before(pod: &Pod, now: Timestamp) -> Option<&ContainerStateTerminated> {
+    let container = container(pod)?;
+    let running = container
+        .state
+        .as_ref()
+        .and_then(|now| now.running.as_ref());
+    let since = running.and_then(|running| running.started_at.as_ref());
+    let runs_well = since.is_some_and(|since| now.duration_since(since.0) > RECENT);
+    let before = container.last_state.as_ref()?.terminated.as_ref();
+    before.filter(|_| !runs_well)
+}
+
+/// Whether nothing of it runs, or will.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_ref());
+    terminated(pod).is_some()
+        || phase.is_some_and(|phase| phase == "Succeeded" || phase == "Failed")
+}
+
 /// Whether a pod is a Job's.
-pub(super) fn is_of(job: &Job) -> impl Fn(&Pod) -> bool {
+pub(crate) fn is_of(job: &Job) -> impl Fn(&Pod) -> bool {
     let uid = job.uid();
     move |pod: &Pod| {
         let mut owners = pod.owner_references().iter();

@@ -2,6 +2,7 @@
 
 pub mod backfills;
 pub mod conditions;
+mod findings;
 pub mod job;
 pub mod retention;
 pub mod schema;
@@ -78,7 +79,20 @@ pub fn paused(ingest: &WikiIngest, now: Timestamp) -> WikiIngestStatus {
     }
 }
 
-/// A token counts as handled once its runs are there.
+/// The status of a resource of which what there is could not be looked at: as it was, and that is said.
+#[must_use]
+pub fn unseen(ingest: &WikiIngest, error: &Error, now: Timestamp) -> WikiIngestStatus {
+    let mut status = WikiIngestStatus {
+        observed_generation: ingest.metadata.generation,
+        ..ingest.status.clone().unwrap_or_default()
+    };
+    let mut conditions = Conditions::new(ingest, now);
+    conditions.tell(ingest, &Found::default(), &Outcome::Failed(error), &status);
+    status.conditions = conditions.into_list();
+    status
+}
+
+/// A token counts as handled once its runs are there. While suspended it makes none: they come later.
 fn handled(
     ingest: &WikiIngest,
     found: &Found,
@@ -92,7 +106,7 @@ fn handled(
         .and_then(|annotations| annotations.get(names::RUN_NOW));
     match (outcome, token) {
         (Outcome::Applied(children, _), Some(token))
-            if schema::is_ready(children.migrate.as_ref(), &found.jobs) =>
+            if !ingest.spec.suspend && schema::is_ready(children.migrate.as_ref(), &found.jobs) =>
         {
             Some(token.clone())
         }

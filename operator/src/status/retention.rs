@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::ResourceExt as _;
 use wikiingest_crds::{
     RetentionRun, RetentionStatus, WikiIngest,
     worker::{ExpireConfig, ExpireReport},
 };
 
-use super::job::{self, Finished, LastWords};
+use super::{
+    job::{self, Finished, LastWords},
+    sources::exit_code,
+};
 use crate::{
     build::{Child, retention::schedule},
     dereference::Found,
@@ -34,10 +37,10 @@ pub fn of(
         .then(|| schedule.next_after(now).ok())
         .flatten();
     if let Some((job, finished)) = last_run(found)
-        && is_new(job, finished, status.last_run.as_ref())
+        && job::is_told(job, finished, &found.pods, now)
+        && is_new(job, finished, &found.pods, status.last_run.as_ref())
     {
-        let words = job::last_words(&found.pods, job::is_of(job));
-        let run = run(job, finished, words.as_ref());
+        let run = run(job, finished, &found.pods);
         if run.exit_code == 0 {
             status.last_success_time = run.finish_time;
         }
@@ -62,25 +65,36 @@ fn last_run(found: &Found) -> Option<(&Job, Finished)> {
         .max_by_key(|(job, finished)| (finished.at, job.name_any()))
 }
 
-fn is_new(job: &Job, finished: Finished, last: Option<&RetentionRun>) -> bool {
-    let last = last.map(|last| (last.finish_time, last.job.as_ref()));
-    Some((Some(finished.at), Some(&job.name_any()))) > last
+/// Whether it is not told of yet, or only without the report that is known by now.
+fn is_new(job: &Job, finished: Finished, pods: &[Arc<Pod>], last: Option<&RetentionRun>) -> bool {
+    let name = job.name_any();
+    let Some(last) = last else { return true };
+    if last.job.as_ref() == Some(&name) {
+        let had_report = last.seconds > 0.0;
+        return !had_report && job::last_words(pods, job::is_of(job)).is_some();
+    }
+    (Some(finished.at), Some(&name)) > (last.finish_time, last.job.as_ref())
 }
 
-fn run(job: &Job, finished: Finished, words: Option<&LastWords>) -> RetentionRun {
-    let report = words.and_then(report);
-    let told = report.clone().unwrap_or_default();
-    let message = report.as_ref().and_then(trouble);
+fn run(job: &Job, finished: Finished, pods: &[Arc<Pod>]) -> RetentionRun {
+    let words = job::last_words(pods, job::is_of(job));
+    // What an attempt deleted the next one does not find.
+    let reports: Vec<(Timestamp, ExpireReport)> = job::reports(pods, job::is_of(job));
+    let sum = |of: fn(&ExpireReport) -> u64| {
+        let all: u64 = reports.iter().map(|(_, report)| of(report)).sum();
+        i64::try_from(all).unwrap_or(i64::MAX)
+    };
+    let message = words.as_ref().and_then(report).as_ref().and_then(trouble);
     RetentionRun {
         job: Some(job.name_any()),
         finish_time: Some(finished.at),
-        rows: i64::try_from(told.rows).unwrap_or(i64::MAX),
-        objects: i64::try_from(told.objects).unwrap_or(i64::MAX),
-        seconds: told.seconds,
-        exit_code: words.map_or(i32::from(!finished.succeeded), |words| words.exit_code),
+        rows: sum(|report| report.rows),
+        objects: sum(|report| report.objects),
+        seconds: reports.iter().map(|(_, report)| report.seconds).sum(),
+        exit_code: exit_code(words.as_ref(), finished),
         started_with: job.annotations().get(names::STARTED_WITH).cloned(),
         message: message
-            .or_else(|| words.and_then(LastWords::trouble))
+            .or_else(|| words.as_ref().and_then(LastWords::trouble))
             .or_else(|| {
                 let what = "the run did not end in time, or its pod is gone";
                 (!finished.succeeded).then(|| what.to_owned())
@@ -104,7 +118,7 @@ fn trouble(report: &ExpireReport) -> Option<String> {
         count => format!("; {} more failed", count - 1),
     };
     Some(format!(
-        "what sink {} keeps no longer of source {} was not deleted: {}{more}",
-        failed.sink, failed.source, failed.error
+        "what sink {} keeps no longer of {} was not deleted: {}{more}",
+        failed.sink, failed.kind, failed.error
     ))
 }

@@ -51,10 +51,3 @@ pub fn is_hopeless(job: &Job, pods: &[Arc<Pod>]) -> bool {
 pub fn is_migration(job: &Job) -> bool {
     job.labels().get(names::COMPONENT).map(String::as_str) == Some(Component::Migrate.as_str())
 }
-
-/// Whether another version's Job is at work.
-#[must_use]
-pub fn other_is_running(name: &str, jobs: &[Arc<Job>], pods: &[Arc<Pod>]) -> bool {
-    jobs.iter()
-        .any(|other| is_migration(other) && other.name_any() != name && is_running(other, pods))
-}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::ResourceExt as _;
 use wikiingest_crds::{
     LastRun, Source, SourceKind, SourceStatus, StreamStatus, WikiIngest, WindowStatus,
@@ -51,27 +51,57 @@ fn one(
         .as_ref()
         .filter(|_| !ingest.spec.suspend)
         .and_then(|schedule| schedule.next_after(now).ok());
-    for (job, finished) in new_runs(source, found, status.last_run.as_ref()) {
-        let words = job::last_words(&found.pods, job::is_of(job));
-        ran(&mut status, job, finished, words.as_ref());
+    for (job, finished) in new_runs(source, found, status.last_run.as_ref(), now) {
+        ran(&mut status, job, finished, &found.pods);
     }
+    if source.schedule.is_none() {
+        forget_missing(&mut status);
+    }
+    let was_stream = status.stream.is_some();
     if source.kind().is_some_and(SourceKind::is_stream) {
+        status.loaded_through = None;
         stream(ingest, source, found, &mut status);
+    } else if was_stream || source.schedule.is_none() {
+        status.stream = None;
+        status.lag_seconds = None;
     }
     status
 }
 
-/// Runs that ended after the last one that is told of, in their order.
+/// Nobody looks for it any more.
+fn forget_missing(status: &mut SourceStatus) {
+    status.missing_count = None;
+    status.missing_units.clear();
+}
+
+/// The last run of a source that has a schedule. That of one that has none any more is history: no other follows it.
+#[must_use]
+pub fn current_run<'a>(ingest: &WikiIngest, status: &'a SourceStatus) -> Option<&'a LastRun> {
+    let mut sources = ingest.spec.sources.iter();
+    let source = sources.find(|source| source.name == status.name)?;
+    source.schedule.as_ref()?;
+    status.last_run.as_ref()
+}
+
+/// Runs that ended after the last one that is told of, in their order, up to one that not all is known of yet; before
+/// them that last one, if it is known only now what it reported.
 fn new_runs<'a>(
     source: &Source,
     found: &'a Found,
     last: Option<&LastRun>,
+    now: Timestamp,
 ) -> Vec<(&'a Job, Finished)> {
     let since = last.and_then(|last| last.finish_time);
+    let last_job = last.and_then(|last| last.job.as_ref());
+    let had_no_report = last.is_some_and(|last| last.window.is_none());
     let is_known = |job: &Job, finished: &Finished| {
-        Some(finished.at) < since
-            || (Some(finished.at) == since
-                && last.and_then(|last| last.job.as_ref()) >= Some(&job.name_any()))
+        let name = job.name_any();
+        let is_late = had_no_report
+            && last_job == Some(&name)
+            && job::last_words(&found.pods, job::is_of(job)).is_some();
+        let is_older =
+            Some(finished.at) < since || (Some(finished.at) == since && last_job >= Some(&name));
+        is_older && !is_late
     };
     let mut runs: Vec<_> = found
         .jobs
@@ -82,6 +112,10 @@ fn new_runs<'a>(
         .filter(|(job, finished)| !is_known(job, finished))
         .collect();
     runs.sort_by_key(|(job, finished)| (finished.at, job.name_any()));
+    let is_told =
+        |(job, finished): &(&Job, Finished)| job::is_told(job, *finished, &found.pods, now);
+    let told = runs.iter().take_while(|run| is_told(run)).count();
+    runs.truncate(told);
     runs
 }
 
@@ -92,30 +126,39 @@ pub(super) fn is_for(object: &impl kube::ResourceExt, source: &str, component: C
         && labels.get(names::COMPONENT).map(String::as_str) == Some(component.as_str())
 }
 
-fn ran(status: &mut SourceStatus, job: &Job, finished: Finished, words: Option<&LastWords>) {
-    let report = words.and_then(LastWords::report);
-    let mut run = report.as_ref().map(of_report).unwrap_or_default();
+fn ran(status: &mut SourceStatus, job: &Job, finished: Finished, pods: &[Arc<Pod>]) {
+    let words = job::last_words(pods, job::is_of(job));
+    let reports = job::reports(pods, job::is_of(job));
+    let reports: Vec<Report> = reports.into_iter().map(|(_, report)| report).collect();
+    let mut run = of_reports(&reports).unwrap_or_default();
     run.job = Some(job.name_any());
     run.started_with = job.annotations().get(names::STARTED_WITH).cloned();
     run.finish_time = Some(finished.at);
-    run.exit_code = words.map_or(i32::from(!finished.succeeded), |words| words.exit_code);
-    run.message = words.and_then(LastWords::trouble).or_else(|| {
+    run.exit_code = exit_code(words.as_ref(), finished);
+    run.message = words.as_ref().and_then(LastWords::trouble).or_else(|| {
         (!finished.succeeded).then(|| "the run did not end in time, or its pod is gone".to_owned())
     });
-    if let Some(report) = &report {
-        *status.rows.get_or_insert(0) += report.rows;
-        *status.rejected.get_or_insert(0) += report.rejected;
+    if let Some(report) = reports.last() {
+        *status.rows.get_or_insert(0) += run.rows;
+        *status.rejected.get_or_insert(0) += run.rejected;
         status.missing_count = Some(i64::from(report.missing_count));
         status.missing_units = report.missing.iter().take(NAMED).cloned().collect();
         if let Some(through) = report.through {
             status.loaded_through = Some(through);
-            status.lag_seconds = Some(finished.at.duration_since(through).as_secs());
         }
     }
+    // It grows with each run that brings nothing new.
+    let lag = |through: Timestamp| finished.at.duration_since(through).as_secs();
+    status.lag_seconds = status.loaded_through.map(lag);
     if is_success(run.exit_code) {
         status.last_success_time = Some(finished.at);
     }
     status.last_run = Some(run);
+}
+
+/// How a run ended; of one whose pods are gone only its Job is known.
+pub(super) fn exit_code(words: Option<&LastWords>, finished: Finished) -> i32 {
+    words.map_or(i32::from(!finished.succeeded), |words| words.exit_code)
 }
 
 /// What is not published yet is no failure of the run.
@@ -134,23 +177,28 @@ pub fn is_terminal(exit_code: i32) -> bool {
         .any(|exit| i32::from(exit.code()) == exit_code)
 }
 
-fn of_report(report: &Report) -> LastRun {
-    LastRun {
+/// What a run came to in all its attempts: each leaves out what the ones before it loaded.
+fn of_reports(reports: &[Report]) -> Option<LastRun> {
+    let last = reports.last()?;
+    let sum = |of: fn(&Report) -> i64| reports.iter().map(of).sum::<i64>();
+    let loaded = sum(|report| report.loaded.into());
+    let loaded_before = loaded - i64::from(last.loaded);
+    Some(LastRun {
         window: Some(WindowStatus {
-            from: report.window.from,
-            to: report.window.to,
+            from: last.window.from,
+            to: last.window.to,
         }),
-        loaded: i64::from(report.loaded),
-        skipped: i64::from(report.skipped),
-        missing: i64::from(report.missing_count),
-        failed: i64::from(report.failed_count),
-        rows: report.rows,
-        rejected: report.rejected,
-        inconsistent: report.inconsistent,
-        bytes: i64::try_from(report.bytes).unwrap_or(i64::MAX),
-        seconds: report.seconds,
+        loaded,
+        skipped: (i64::from(last.skipped) - loaded_before).max(0),
+        missing: i64::from(last.missing_count),
+        failed: i64::from(last.failed_count),
+        rows: sum(|report| report.rows),
+        rejected: sum(|report| report.rejected),
+        inconsistent: sum(|report| report.inconsistent),
+        bytes: sum(|report| i64::try_from(report.bytes).unwrap_or(i64::MAX)),
+        seconds: reports.iter().map(|report| report.seconds).sum(),
         ..LastRun::default()
-    }
+    })
 }
 
 /// Whole minutes, in seconds: a status that changed with every second would keep everybody who watches it busy.
@@ -192,10 +240,7 @@ fn stream(ingest: &WikiIngest, source: &Source, found: &Found, status: &mut Sour
 pub fn with_trouble<'a>(ingest: &WikiIngest, statuses: &'a [SourceStatus]) -> Vec<&'a str> {
     let suspended = ingest.spec.suspend;
     let has_trouble = |status: &&SourceStatus| {
-        let failed = status
-            .last_run
-            .as_ref()
-            .is_some_and(|run| !is_success(run.exit_code));
+        let failed = current_run(ingest, status).is_some_and(|run| !is_success(run.exit_code));
         let stream = status.stream.as_ref();
         failed || (!suspended && stream.is_some_and(|stream| stream.ready < stream.desired))
     };

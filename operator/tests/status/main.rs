@@ -1,6 +1,11 @@
 //! The status that is made of what there is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod backfills;
+mod outcomes;
+mod runs;
+mod streams;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
@@ -88,9 +93,17 @@ fn settings() -> Settings {
     }
 }
 
+/// Two minutes after the runs here ended.
+fn now() -> Timestamp {
+    "2026-01-01T00:12:00Z".parse().unwrap()
+}
+
 fn status_of(ingest: &WikiIngest, found: &Found) -> WikiIngestStatus {
+    status_at(now(), ingest, found)
+}
+
+fn status_at(now: Timestamp, ingest: &WikiIngest, found: &Found) -> WikiIngestStatus {
     let children = build(validate(ingest).unwrap(), &settings(), &BTreeMap::new()).unwrap();
-    let now: Timestamp = "2026-01-01T00:12:00Z".parse().unwrap();
     status::status(
         ingest,
         found,
@@ -372,7 +385,7 @@ fn after_deletion(job: &str, exit_code: i32, message: &str) -> Found {
 
 fn deleted(exit_code: i32) -> String {
     let failed =
-        json!([{"sink": "lake", "source": "views", "error": "no such bucket: lake; make it"}]);
+        json!([{"sink": "lake", "kind": "pageviews", "error": "no such bucket: lake; make it"}]);
     let failed = if exit_code == 0 { json!([]) } else { failed };
     json!({"rows": 7, "objects": 48, "failed": failed, "failedCount": 1, "seconds": 2.5, "exitCode": exit_code})
         .to_string()
@@ -399,7 +412,7 @@ fn a_deletion_that_fails_is_told_as_any_run_and_leaves_the_sources_as_they_are()
         assert_eq!(retention.last_success_time.is_some(), exit_code == 0);
         assert!(retention.next_run_time.is_some());
         let why = message(&status, "LastRunSucceeded");
-        let told = "retention: what sink lake keeps no longer of source views was not deleted: no such bucket";
+        let told = "retention: what sink lake keeps no longer of pageviews was not deleted: no such bucket";
         assert_eq!(why.contains(told), exit_code != 0, "{why}");
     }
 }
