@@ -16,6 +16,7 @@
 pub mod batch;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod doctor;
 pub mod failure;
 mod hex;
 pub mod http;
@@ -26,3 +27,4 @@ pub mod scratch;
 pub mod sinks;
 pub mod stream;
 pub mod telemetry;
+pub mod trouble;

@@ -301,7 +301,9 @@ pub struct Summary {
     pub filtered: i64,
     /// Rows whose parts do not add up to their published total. They are loaded as they are.
     pub inconsistent: i64,
-    /// The lines that could not be read.
+    /// How many lines could not be read.
+    pub rejected: i64,
+    /// The first of them, as many as are kept.
     pub rejects: Vec<Reject>,
     /// Present when a sink asked for them.
     pub rollups: Rollups,

@@ -14,7 +14,10 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteConnectOptio
 use sqlx::{ConnectOptions as _, Executor as _};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use wikiingest_crds::worker::{ExpireConfig, ExpireReport};
+use wikiingest_crds::{
+    Retention,
+    worker::{ExpireConfig, ExpireReport},
+};
 use wikiingest_workers::{retention, sinks};
 
 /// Hours ago of what there is. Two days are kept: the hour that is not over yet is in nobody's way.
@@ -35,20 +38,15 @@ fn sql_time(hours: i64) -> String {
     text(hours_ago(hours), "%Y-%m-%d %H:%M:%S")
 }
 
-/// Page views and edits into a database and a folder that both keep two days.
+/// A database and a folder that both keep two days of page views and edits. Nothing need feed them.
 fn config(dir: &Path) -> ExpireConfig {
     let kept = json!({"pageviews": "48h", "recentChanges": "2d", "pageviewComplete": "3d"});
     let config = json!({
-        "sources": [
-            {"name": "views", "pageviews": {}, "sinks": ["warehouse", "lake"]},
-            {"name": "counts", "pagecountsRaw": {}, "sinks": ["warehouse", "lake"]},
-            {"name": "complete", "pageviewComplete": {}, "sinks": ["warehouse", "lake"]},
-            {"name": "edits", "recentChanges": {}, "sinks": ["warehouse", "lake"]},
-        ],
         "sinks": [
             {"name": "warehouse", "sqlite": {"path": dir.join("w.db"), "retention": kept}},
             {"name": "lake", "folder": {"path": dir.join("lake"), "retention": kept}},
         ],
+        "streams": ["edits"],
     });
     serde_json::from_value(config).unwrap()
 }
@@ -249,13 +247,12 @@ async fn a_sink_that_fails_does_not_hold_the_others_up() {
     config
         .sinks
         .insert(0, serde_json::from_value(broken).unwrap());
-    config.sources[0].sinks.push("broken".to_owned());
     let report = expire(&config).await;
     assert_eq!((report.exit_code, report.failed_count), (64, 1));
     let failed = &report.failed[0];
     assert_eq!(
-        (failed.sink.as_str(), failed.source.as_str()),
-        ("broken", "views")
+        (failed.sink.as_str(), failed.kind.as_str()),
+        ("broken", "pageviews")
     );
     assert!(
         failed
@@ -281,16 +278,47 @@ async fn a_run_that_is_stopped_says_so_and_the_next_one_does_the_rest() {
 }
 
 #[tokio::test]
+async fn a_day_of_very_many_rows_goes_some_at_a_time_and_its_top_with_the_last() {
+    let dir = TempDir::new().unwrap();
+    let mut config = config(dir.path());
+    let kept = json!({"mediacounts": "2d"});
+    config.sinks[0].sqlite.as_mut().unwrap().retention = serde_json::from_value(kept).unwrap();
+    sinks::migrate(&config.sinks, |_, _| {}).await.unwrap();
+    let mut db = open(dir.path()).await;
+    let day = "2024-08-03 00:00:00";
+    for sql in [
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000) \
+             INSERT INTO mediacounts_daily SELECT '{day}', i, '', '', {} FROM n",
+            ["0"; 18].join(", ")
+        ),
+        format!("INSERT INTO mediacounts_top_daily VALUES ('{day}', 1, '7', 1, 1)"),
+        // Whoever comes to the last row fails there, and keeps what went before.
+        "CREATE TRIGGER last BEFORE DELETE ON mediacounts_daily WHEN OLD.base_name = '120000' \
+         BEGIN SELECT RAISE(ABORT, 'the last one stays'); END"
+            .to_owned(),
+    ] {
+        db.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    let report = expire(&config).await;
+    assert_eq!((report.failed_count, report.rows), (1, 100_000));
+    assert_eq!(count(&mut db, "mediacounts_daily").await, 20_000);
+    assert_eq!(count(&mut db, "mediacounts_top_daily").await, 1);
+    db.execute("DROP TRIGGER last").await.unwrap();
+    let report = expire(&config).await;
+    assert_eq!((report.exit_code, report.rows), (0, 20_001), "{report:?}");
+    assert_eq!(count(&mut db, "mediacounts_top_daily").await, 0);
+}
+
+#[tokio::test]
 async fn where_nothing_has_to_go_nothing_is_touched() {
     let dir = TempDir::new().unwrap();
     let mut config = config(dir.path());
-    // Of this kind all is kept.
-    config.sources = vec![
-        serde_json::from_value(json!({"name": "m", "mediacounts": {}, "sinks": ["warehouse"]}))
-            .unwrap(),
-    ];
-    let kept = json!({"pageviews": "2d"});
-    config.sinks[0].sqlite.as_mut().unwrap().retention = serde_json::from_value(kept).unwrap();
+    for sink in &mut config.sinks {
+        if let Some(sqlite) = &mut sink.sqlite {
+            sqlite.retention = Some(Retention::default());
+        }
+    }
     assert_eq!(expire(&config).await.exit_code, 0);
     assert!(!dir.path().join("w.db").exists());
 }

@@ -14,7 +14,7 @@ use reqwest::{
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use wikiingest_crds::worker::Limits;
+use wikiingest_crds::{DUMPS_URL, Host, worker::Limits};
 
 use super::events::{Event, Observer};
 use crate::{
@@ -23,8 +23,8 @@ use crate::{
     http::{self, BadBaseUrl},
 };
 
-/// Where Wikimedia publishes its dumps.
-pub const DEFAULT_BASE_URL: &str = "https://dumps.wikimedia.org";
+/// Wikimedia's own host refuses one address more than these.
+const MOST_CONNECTIONS: u8 = 3;
 
 /// The longest `Retry-After` that is worth waiting for within a run.
 const LONGEST_WAIT: Duration = Duration::from_mins(10);
@@ -153,6 +153,16 @@ impl Mark {
     }
 }
 
+/// How many connections a host is given; one at least.
+fn connections(base_url: &str, limits: &Limits) -> usize {
+    let most = if Host::of(base_url) == Host::of(DUMPS_URL) {
+        MOST_CONNECTIONS
+    } else {
+        u8::MAX
+    };
+    usize::from(limits.connections.clamp(1, most))
+}
+
 /// A polite client of one host.
 #[derive(Clone)]
 pub struct Fetch {
@@ -195,8 +205,8 @@ impl Fetch {
         observer: Arc<dyn Observer>,
         stop: CancellationToken,
     ) -> Result<Self, FetchError> {
-        let connections = usize::from(limits.connections.clamp(1, 3));
-        let (builder, base) = http::client(base_url, DEFAULT_BASE_URL, contact)?;
+        let (builder, base) = http::client(base_url, DUMPS_URL, contact)?;
+        let connections = connections(&base, limits);
         let client = builder
             .pool_max_idle_per_host(connections)
             .read_timeout(limits.idle_timeout.to_std())
@@ -494,6 +504,20 @@ impl Download {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_dumps_host_is_never_given_more_than_three_connections() {
+        let of = |base_url: &str, connections: u8| {
+            let limits = Limits {
+                connections,
+                ..Limits::default()
+            };
+            super::connections(base_url, &limits)
+        };
+        assert_eq!(of("https://dumps.wikimedia.org", 4), 3);
+        assert_eq!(of("https://mirror.accum.se/mirror/wikimedia.org", 4), 4);
+        assert_eq!(of("https://mirror.accum.se/mirror/wikimedia.org", 0), 1);
+    }
 
     #[test]
     fn versions_that_differ_have_other_short_names() {

@@ -81,7 +81,8 @@ pub async fn list(
     })
 }
 
-fn units_of(dataset: Dataset, folder_url: &str, page: &str) -> Vec<Unit> {
+/// The units that an index page lists, in the order of their names.
+pub(crate) fn units_of(dataset: Dataset, folder_url: &str, page: &str) -> Vec<Unit> {
     static HREF: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r#"href=["'](?:[^"']*/)?([A-Za-z0-9_.-]+)["']"#).ok());
     let mut units: Vec<Unit> = HREF

@@ -18,6 +18,7 @@ use super::{
     dataset::Dataset,
     events::{Event, Observer},
     fetch::{Fetch, FetchError},
+    gaps,
     list::{Listing, Unit, list},
     parse::Filter,
     unit::{Loader, Outcome, UnitError},
@@ -102,8 +103,8 @@ async fn try_run(
     let began = Instant::now();
     let now = Timestamp::now();
     let source = &config.source;
-    let (datasets, filter) = reading(config)?;
-    let fetch = fetch(config, Arc::clone(&observer), stop)?;
+    let (datasets, filter) = reading(&config.source)?;
+    let fetch = fetch(config, Arc::clone(&observer), stop.clone())?;
     if config.sinks.is_empty() {
         return Err(RunError::NoSinks {
             name: source.name.clone(),
@@ -130,6 +131,7 @@ async fn try_run(
     };
     let mut tally = Tally {
         skipped: plan.held,
+        open: plan.open(),
         ..Tally::default()
     };
     for (unit, error) in plan.unknown {
@@ -155,8 +157,12 @@ async fn try_run(
     let hopeless = now - signed(config.limits.missing_until.to_std());
     // A range that is named is done only once all of it can be there.
     let is_open = matches!(&config.window, Window::Range { to, .. } if *to > expected_before);
-    let exit = tally.exit(is_open || missing.iter().any(|missing| missing.ts > hopeless));
-    let through = through(source, &units, &tally.failed);
+    let (lost, late): (Vec<_>, Vec<_>) = missing.iter().partition(|one| one.ts <= hopeless);
+    let more_to_come = is_open
+        || !late.is_empty()
+        || gaps::has_gaps(config, &datasets, &lost, observer, stop).await;
+    let exit = tally.exit(more_to_come);
+    let through = through(source, &datasets, to, &units, &tally.open);
     Ok(Report {
         source: source.name.clone(),
         window: ReportWindow { from, to },
@@ -176,15 +182,31 @@ async fn try_run(
     })
 }
 
-/// Where the newest unit ends that did not fail.
-fn through(source: &Source, units: &[Unit], failed: &[FailedUnit]) -> Option<Timestamp> {
+/// Where the newest unit ends that is loaded: of the archive that is behind all others, of those that had begun before
+/// the end of the window. None if one of them has nothing.
+fn through(
+    source: &Source,
+    datasets: &[Dataset],
+    to: Timestamp,
+    units: &[Unit],
+    open: &HashSet<String>,
+) -> Option<Timestamp> {
     let length = source.kind()?.unit()?.length();
-    let newest = units
+    let newest = |dataset: &Dataset| {
+        let of = units.iter().filter(|unit| unit.dataset == *dataset);
+        let loaded = of.filter(|unit| !open.contains(&unit.name));
+        loaded.map(|unit| unit.ts).max()
+    };
+    let begun = datasets
         .iter()
-        .filter(|unit| failed.iter().all(|failed| failed.unit != unit.name))
-        .map(|unit| unit.ts)
-        .max()?;
-    newest.checked_add(length).ok()
+        .filter(|dataset| begin(**dataset).is_some_and(|begin| begin < to));
+    begun.map(newest).min()??.checked_add(length).ok()
+}
+
+/// When an archive's first unit begins.
+fn begin(dataset: Dataset) -> Option<Timestamp> {
+    let day = dataset.first_day().to_zoned(TimeZone::UTC).ok()?;
+    Some(day.timestamp())
 }
 
 /// The client of the source's host.
@@ -203,12 +225,12 @@ pub(super) fn expected_before(config: &WorkerConfig, now: Timestamp) -> Timestam
 }
 
 /// What a source reads: of complete page views, the files of each kind of reader.
-pub(super) fn reading(config: &WorkerConfig) -> Result<(Vec<Dataset>, Filter), RunError> {
+pub(crate) fn reading(source: &Source) -> Result<(Vec<Dataset>, Filter), RunError> {
     let filter = |projects: &[String], min_views| Filter {
         projects: projects.to_vec(),
         min_views,
     };
-    Ok(match config.source.kind() {
+    Ok(match source.kind() {
         Some(SourceKind::Pageviews(kind)) => (
             vec![Dataset::Pageviews],
             filter(&kind.projects, kind.min_views),
@@ -230,7 +252,7 @@ pub(super) fn reading(config: &WorkerConfig) -> Result<(Vec<Dataset>, Filter), R
         ),
         Some(SourceKind::RecentChanges(_)) | None => {
             return Err(RunError::Kind {
-                name: config.source.name.clone(),
+                name: source.name.clone(),
             });
         }
     })
@@ -265,9 +287,8 @@ pub(super) fn bounds(
         Window::Range { from, to, .. } => (*from, *to),
         Window::Lookback { lookback } => (now - signed(lookback.to_std()), now),
     };
-    let first = datasets.iter().map(|dataset| dataset.first_day()).min();
-    let first = first.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-    let from = first.map_or(from, |first| from.max(first.timestamp()));
+    let first = datasets.iter().filter_map(|dataset| begin(*dataset)).min();
+    let from = first.map_or(from, |first| from.max(first));
     let from = datasets.first().map_or(from, |dataset| dataset.ceil(from));
     (from, to.min(now))
 }
@@ -283,6 +304,15 @@ struct Plan<'a> {
     held: usize,
     /// Units of which the host does not say whether they have changed.
     unknown: Vec<(&'a Unit, FetchError)>,
+}
+
+impl Plan<'_> {
+    /// The names of the units that have to be loaded, if they have changed.
+    fn open(&self) -> HashSet<String> {
+        let due = self.due.iter().map(|(unit, _)| *unit);
+        let unknown = self.unknown.iter().map(|(unit, _)| *unit);
+        due.chain(unknown).map(|unit| unit.name.clone()).collect()
+    }
 }
 
 /// A unit, and the sinks that keep what is as old as it, each with what it holds of it.
@@ -358,6 +388,8 @@ struct Tally {
     loaded: usize,
     skipped: usize,
     failed: Vec<FailedUnit>,
+    /// Units that failed, or that it did not come to.
+    open: HashSet<String>,
     class: Option<Class>,
     /// Failures of sinks since a unit was last loaded.
     sink_failures: u32,
@@ -397,6 +429,9 @@ impl Tally {
         unit: &Unit,
         outcome: Result<Outcome, UnitError>,
     ) -> bool {
+        if outcome.is_ok() {
+            self.open.remove(&unit.name);
+        }
         match outcome {
             Ok(Outcome::Loaded {
                 rows,
@@ -462,4 +497,76 @@ impl Tally {
 
 fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan as _;
+    use wikiingest_crds::Agent;
+
+    use super::*;
+
+    const KINDS: [Dataset; 3] = [
+        Dataset::PageviewComplete(Agent::User),
+        Dataset::PageviewComplete(Agent::Spider),
+        Dataset::PageviewComplete(Agent::Automated),
+    ];
+
+    fn at(day: &str) -> Timestamp {
+        format!("{day}T00:00:00Z").parse().unwrap()
+    }
+
+    fn source() -> Source {
+        let source = serde_json::json!({
+            "name": "s",
+            "pageviewComplete": {"agents": ["user", "spider", "automated"]},
+            "sinks": ["w"],
+        });
+        serde_json::from_value(source).unwrap()
+    }
+
+    /// Consecutive days of a kind of reader.
+    fn days(dataset: Dataset, from: &str, count: i64) -> Vec<Unit> {
+        let unit = |day: i64| {
+            let ts = at(from) + (24 * day).hours();
+            Unit {
+                dataset,
+                name: dataset.usual_name(ts),
+                ts,
+                url: String::new(),
+            }
+        };
+        (0..count).map(unit).collect()
+    }
+
+    #[test]
+    fn a_source_of_several_archives_is_loaded_through_where_the_last_of_them_is() {
+        let through = |units: &[Unit], open: &[&str]| {
+            let open = open.iter().map(ToString::to_string).collect();
+            super::through(&source(), &KINDS, at("2024-08-05"), units, &open)
+        };
+        let all = KINDS.map(|kind| days(kind, "2024-08-02", 2)).concat();
+        assert_eq!(through(&all, &[]), Some(at("2024-08-04")));
+        // A day of one kind failed, or was not come to.
+        let open = ["pageviews-20240803-user"];
+        assert_eq!(through(&all, &open), Some(at("2024-08-03")));
+        // It is not published.
+        let published = all.iter().filter(|unit| unit.name != open[0]);
+        let published: Vec<Unit> = published.cloned().collect();
+        assert_eq!(through(&published, &[]), Some(at("2024-08-03")));
+        // Nor is any other of its kind.
+        assert_eq!(through(&all[2..], &[]), None);
+        assert_eq!(through(&[], &[]), None);
+    }
+
+    #[test]
+    fn a_kind_of_reader_that_was_not_told_apart_yet_holds_nothing_back() {
+        let units = [KINDS[0], KINDS[1]].map(|kind| days(kind, "2019-08-02", 2));
+        let through = |to: &str| {
+            let open = HashSet::new();
+            super::through(&source(), &KINDS, at(to), &units.concat(), &open)
+        };
+        assert_eq!(through("2019-08-05"), Some(at("2019-08-04")));
+        assert_eq!(through("2020-06-02"), None);
+    }
 }

@@ -56,7 +56,7 @@ pub async fn survey(
 ) -> Result<Survey, RunError> {
     let began = Instant::now();
     let now = Timestamp::now();
-    let (datasets, _) = reading(config)?;
+    let (datasets, _) = reading(&config.source)?;
     let fetch = fetch(config, observer, stop)?;
     let (from, to) = bounds(config, &datasets, now);
     let sinks = Sink::open_all(&config.sinks).await?;

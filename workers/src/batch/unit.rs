@@ -12,7 +12,7 @@ use super::{
     events::{Event, Observer},
     fetch::{Download, Fetch, FetchError, Mark},
     list::Unit,
-    parse::{Filter, Parser, Rows, complete::DayRows, media::MediaRows, pages::PageRows},
+    parse::{Filter, Parser, Rows, Tally, complete::DayRows, media::MediaRows, pages::PageRows},
     rollup::{DayRollup, Rollup, TopFiles},
 };
 use crate::{
@@ -26,6 +26,8 @@ use crate::{
 const CHUNKS: usize = 16;
 /// Batches that wait for a sink.
 const BATCHES: usize = 2;
+/// No file has as many lines: what is too much of so many is too much of any.
+const MOST_LINES: i64 = 300_000_000;
 
 /// A unit could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +49,13 @@ pub enum UnitError {
     },
     /// Too much of it could not be parsed.
     #[error(
-        "{name}: {rejected} of {lines} lines cannot be read, more than the limits allow; the first is line {line_no}: {reason}"
+        "{name}: {rejected} of {lines} lines cannot be read, a larger share than the limits allow; the first is line {line_no}: {reason}"
     )]
     TooManyRejects {
         /// The file.
         name: String,
         /// Lines that could not be read.
-        rejected: usize,
+        rejected: i64,
         /// Lines in all.
         lines: i64,
         /// The first of them.
@@ -217,10 +219,9 @@ impl Loader {
             return Err(error.into());
         }
         commit(writers, &summary).await?;
-        let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
         Ok(Outcome::Loaded {
             rows: summary.rows,
-            rejected,
+            rejected: summary.rejected,
             inconsistent: summary.inconsistent,
             bytes,
         })
@@ -333,7 +334,7 @@ impl Reader {
         rows: impl Rows,
     ) -> Result<Summary, UnitError> {
         let scratch = |error| self.scratch(error);
-        let mut parser = Parser::new(rows);
+        let mut parser = Parser::new(rows, self.limits.max_rejected_lines as usize);
         let compression = self.unit.dataset.compression();
         let mut blocks = Blocks::new(Incoming::new(incoming), compression, BLOCK);
         let mut gone = BTreeSet::new();
@@ -356,7 +357,7 @@ impl Reader {
                     });
                 }
             };
-            self.check(&parser.rejects, parser.tally.lines, false)?;
+            self.check(&parser.rejects, parser.tally, MOST_LINES)?;
             let batch = Arc::new(batch);
             for (index, output) in outputs.iter().enumerate() {
                 if !gone.contains(&index) && output.blocking_send(Arc::clone(&batch)).is_err() {
@@ -368,13 +369,14 @@ impl Reader {
                 return Ok(Summary::default());
             }
         }
-        self.check(&parser.rejects, parser.tally.lines, true)?;
         let tally = parser.tally;
+        self.check(&parser.rejects, tally, tally.lines)?;
         let (rollups, rejects) = parser.finish().map_err(scratch)?;
         Ok(Summary {
             rows: tally.rows,
             filtered: tally.filtered,
             inconsistent: tally.inconsistent,
+            rejected: tally.rejected,
             rejects,
             rollups,
         })
@@ -387,23 +389,81 @@ impl Reader {
         }
     }
 
-    /// The share can be told at the end only, their number at any time.
-    fn check(&self, rejects: &[Reject], lines: i64, at_end: bool) -> Result<(), UnitError> {
+    /// Whether too large a share of so many lines could not be read. How many a file has is known at its end, and bad
+    /// lines may all stand together, so that the share until then says nothing.
+    fn check(&self, rejects: &[Reject], tally: Tally, of: i64) -> Result<(), UnitError> {
         let Some(first) = rejects.first() else {
             return Ok(());
         };
-        let share = rejects.len() as f64 / lines.max(1) as f64;
-        let too_many = rejects.len() > self.limits.max_rejected_lines as usize;
-        let too_large_a_share = at_end && share > self.limits.max_rejected_share;
-        if !(too_many || too_large_a_share) {
+        let share = tally.rejected as f64 / of.max(1) as f64;
+        if share <= self.limits.max_rejected_share {
             return Ok(());
         }
         Err(UnitError::TooManyRejects {
             name: self.unit.name.clone(),
-            rejected: rejects.len(),
-            lines,
+            rejected: tally.rejected,
+            lines: tally.lines,
             line_no: first.line_no,
             reason: first.reason.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// Reads a file of page views; the share of bad lines that is borne with is a half.
+    fn read(text: &[u8]) -> Result<Summary, UnitError> {
+        let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+        gz.write_all(text).unwrap();
+        let (sender, incoming) = mpsc::channel(1);
+        sender.try_send(Ok(gz.finish().unwrap().into())).unwrap();
+        drop(sender);
+        let (output, mut batches) = mpsc::channel(1);
+        let reader = Reader {
+            unit: Unit {
+                dataset: Dataset::Pageviews,
+                name: "pageviews-20240803-060000".to_owned(),
+                ts: Timestamp::UNIX_EPOCH,
+                url: String::new(),
+            },
+            filter: Filter {
+                projects: vec!["*".to_owned()],
+                min_views: 0,
+            },
+            limits: Limits {
+                max_rejected_share: 0.5,
+                ..Limits::default()
+            },
+            rollups: false,
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(move || while batches.blocking_recv().is_some() {});
+            // The receiver ends with the sender.
+            let output = [output];
+            reader.read(incoming, &output)
+        })
+    }
+
+    #[test]
+    fn many_bad_lines_that_are_a_small_share_fail_no_unit_even_if_they_come_first() {
+        let bad = b"rubbish\n".repeat(12_000);
+        let summary = read(&[bad, b"en A 1 0\n".repeat(13_000)].concat()).unwrap();
+        assert_eq!((summary.rows, summary.rejected), (13_000, 12_000));
+        assert_eq!(summary.rejects.len(), 10_000);
+    }
+
+    #[test]
+    fn a_large_share_of_bad_lines_fails_a_unit_however_few_they_are() {
+        let error = read(b"rubbish\nen A 1 0\nrubbish\n").unwrap_err();
+        let expected = "pageviews-20240803-060000: 2 of 3 lines cannot be read, a larger share than the limits allow; the \
+                        first is line 1: 1 fields where there should be 4: domain, title, views, bytes";
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -25,8 +25,8 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 /// Secrets come in environment variables, `WIKIINGEST_<SINK>_<KEY>`, with `<SINK>` the sink's name in capitals (- as _)
 /// and `<KEY>` one of `USERNAME`, `PASSWORD`, `CA_PEM`, `ACCESS_KEY_ID`, `SECRET_ACCESS_KEY`, `SESSION_TOKEN`.
 ///
-/// Exit codes: 0 done; 1 try again; 2 some units are not published yet; 64 the configuration is wrong; 77 the source or a
-/// sink refused.
+/// Exit codes: 0 done; 1 try again; 2 some units are not published yet, or not at the mirror; 64 the configuration is
+/// wrong; 77 the source or a sink refused.
 #[derive(Debug, Parser)]
 #[command(name = "wikiingest-batch", version, verbatim_doc_comment)]
 struct Cli {
@@ -67,11 +67,12 @@ enum Command {
     },
     /// Delete what the configuration's sinks keep no longer; may be stopped anywhere and run again
     ///
-    /// Of a database all rows older than the sink's retention go, an hour or a day of them at a time, from the fact tables,
-    /// the roll-ups and the rejected lines; of a lake the objects of the days before it. The ledger stays, and `run` leaves
-    /// out what is too old, so that nothing comes back.
+    /// Of a database all rows older than the sink's retention go, oldest first and 50,000 of a table at a time, from the
+    /// fact tables, the roll-ups and the rejected lines; of a lake the objects of the days before it. The ledger stays, and
+    /// `run` leaves out what is too old, so that nothing comes back.
     ///
-    /// The configuration has `sinks`, with their `retention`, and `sources`, with their kinds and the names of their sinks.
+    /// The configuration has `sinks`, with their `retention`, and `streams`, the names of the streams, by which their
+    /// rejected lines are known.
     #[command(verbatim_doc_comment)]
     Expire {
         /// What to delete from where, JSON

@@ -1,4 +1,4 @@
-//! The command line, and what `--help` teaches.
+//! The command line of what is done on this machine, and what `--help` teaches.
 
 #![allow(
     clippy::doc_markdown,
@@ -7,21 +7,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use wikiingest_crds::validate;
 
-/// Loads Wikimedia's page views and edits into databases and Parquet files on this machine, each exactly once.
-///
-/// To begin, type `wikiingest demo`: it needs no network, no server and no settings.
-#[derive(Debug, Parser)]
-#[command(name = "wikiingest", version, after_long_help = EVERYWHERE)]
-pub(super) struct Cli {
-    #[command(subcommand)]
-    pub(super) command: Command,
-}
-
+/// What is done on this machine.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub enum Command {
     /// Show it all on real samples, with no network and no server
     ///
     /// Loads real samples that come with this program (an hour of page views, a day of page counts, a minute and a half
@@ -60,11 +51,94 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t)]
         target: Target,
     },
+
+    /// Print what to run in Amazon Athena to query a lake on S3
+    ///
+    /// A table for each of the lake's, with partition projection, so that what is loaded is there to query at once and no
+    /// crawler runs; and a view for each question that the dashboards answer. Athena takes one statement at a time. Queries
+    /// need a condition on `dt`, the day: without one Athena lists every day since the data set began.
+    #[command(after_long_help = ATHENA)]
+    AthenaDdl(AthenaDdl),
+
+    /// Draw what a database has as one page for a browser
+    ///
+    /// The questions of the dashboards, answered for the newest seven days: readers, editors, media, and how complete all of
+    /// it is. One file with nothing from elsewhere, light or dark as the reader has it. The database is the demo's, or a
+    /// SQLite file, or a sink of a WikiIngest, whose secrets come in environment variables, as for `wikiingest local`. It is
+    /// only read.
+    #[command(after_long_help = REPORT)]
+    Report(Report),
+}
+
+/// Of what, and where to.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The file to write
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
+    /// A SQLite database [default: wikiingest-demo/warehouse.db]
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub sqlite: Option<PathBuf>,
+    /// The file with a WikiIngest, YAML or JSON, that writes to the database; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Which of its sinks [default: the first that is a database]
+    #[arg(long, value_name = "NAME", requires = "file")]
+    pub sink: Option<String>,
+}
+
+/// Which lake, and what to call it.
+#[derive(Debug, Args)]
+pub struct AthenaDdl {
+    /// The bucket, as in the resource's sink
+    #[arg(long)]
+    pub bucket: String,
+    /// The prefix, as in the resource's sink
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub prefix: String,
+    /// What the database in Athena is called
+    #[arg(long, default_value = "wikimedia")]
+    pub database: String,
+}
+
+/// What `doctor` examines on this machine, and how it tells.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// The file with the WikiIngest, YAML or JSON; - is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// A worker's configuration instead, as in its pod; may be given several times
+    #[arg(long = "config", value_name = "FILE")]
+    pub configs: Vec<PathBuf>,
+    /// How.
+    #[command(flatten)]
+    pub how: Examine,
+}
+
+/// How a doctor examines, wherever it does.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Examine {
+    /// Also try what only writing tells, on tables and objects of its own that are removed again
+    #[arg(long)]
+    pub write: bool,
+    /// How to print what is found
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people: a line a check
+    #[default]
+    Text,
+    /// For programs: one object, with all checks under `checks`
+    Json,
 }
 
 /// Where a resource is to run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Target {
+pub enum Target {
     /// On a cluster, by the operator
     #[default]
     Cluster,
@@ -83,7 +157,8 @@ impl From<Target> for validate::Target {
 
 // Lines of these are not wrapped well, so they are short.
 
-const EVERYWHERE: &str = "\
+/// What `--help` says of all commands.
+pub const EVERYWHERE: &str = "\
 Environment variables:
   RUST_LOG  what is logged, such as info or debug [default: warn]
 
@@ -127,7 +202,7 @@ Exit codes:
   0   done, or stopped while following the schedules or a stream
   1   something failed that may not fail the next time, or --once was
       stopped; try again
-  2   some files are not published yet; try again later
+  2   some files are not published yet, or not at the mirror; try again later
   64  the resource is wrong, or has no source that this version loads
   77  Wikimedia's host or a sink refused: credentials, rights, policy
 
@@ -153,6 +228,33 @@ Exit codes:
 Environment variables:
   RUST_LOG  what is logged, such as info or debug [default: warn]";
 
+const REPORT: &str = "\
+Example:
+  wikiingest report
+  wikiingest report --sqlite warehouse.db -o week.html
+  wikiingest report -f wikimedia.yaml --sink warehouse
+
+Exit codes:
+  0   written
+  1   the database does not answer, or the file cannot be written
+  64  no such database, or not a valid resource
+  77  the database refuses the login
+
+Environment variables:
+  WIKIINGEST_<SINK>_<KEY>
+            a sink's secrets; see `wikiingest local --help`";
+
+const ATHENA: &str = "\
+Example:
+  wikiingest athena-ddl --bucket wikimedia-lake --prefix wikimedia
+
+  SELECT title, views FROM wikimedia.readers_top_daily
+  WHERE dt = '2026-01-01' AND project = 'en.wikipedia' ORDER BY place
+
+Exit codes:
+  0   printed
+  64  not a bucket, a prefix or a database";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,8 +262,11 @@ mod tests {
 
     #[test]
     fn no_line_of_the_help_is_wrapped_on_a_common_terminal() {
-        for text in [EVERYWHERE, DEMO, LOCAL, VALIDATE] {
-            let long: Vec<_> = text.lines().filter(|line| line.len() > 80).collect();
+        for text in [EVERYWHERE, DEMO, LOCAL, VALIDATE, ATHENA, REPORT] {
+            let long: Vec<_> = text
+                .lines()
+                .filter(|line| line.chars().count() > 80)
+                .collect();
             assert_eq!(long, [""; 0]);
         }
     }

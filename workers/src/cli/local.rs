@@ -4,11 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use wikiingest_crds::{
-    WikiIngestSpec,
-    validate::{self, Target},
-    worker::ExitCode,
-};
+use wikiingest_crds::{WikiIngestSpec, worker::ExitCode};
 
 use super::{
     agenda::Agenda,
@@ -18,7 +14,6 @@ use super::{
     retention,
     session::{Session, SessionError, Total, worse},
     streams::{self, StreamError},
-    validate::listed,
 };
 use crate::{
     failure::{Class, Classify},
@@ -31,8 +26,6 @@ use crate::{
 pub(super) enum LocalError {
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("the resource is not valid:\n{problems}")]
-    Invalid { problems: String },
     #[error("there is nothing to load: no source is one that this version loads")]
     NoSource,
     #[error(
@@ -50,9 +43,7 @@ pub(super) enum LocalError {
 impl Classify for LocalError {
     fn class(&self) -> Class {
         match self {
-            Self::Read(_) | Self::Invalid { .. } | Self::NoSource | Self::OnlyStreams { .. } => {
-                Class::BadConfig
-            }
+            Self::Read(_) | Self::NoSource | Self::OnlyStreams { .. } => Class::BadConfig,
             Self::Stream(error) => error.class(),
             Self::Sink(error) => error.class(),
             Self::Session(error) => error.class(),
@@ -66,12 +57,7 @@ pub(super) async fn run(
     file: &Path,
     once: bool,
 ) -> Result<ExitCode, LocalError> {
-    let document = resource::read(file)?;
-    let spec = validate::accept(&document.value, Target::Local)
-        .map_err(|problems| LocalError::Invalid {
-            problems: listed(&document.file, &problems),
-        })?
-        .spec;
+    let spec = resource::accepted(file)?.spec;
     if spec.suspend {
         console.say("Nothing is loaded: spec.suspend is true. Set it to false to load.");
         return Ok(ExitCode::Done);
@@ -190,11 +176,10 @@ pub(super) async fn load(
 
 /// Readies the databases.
 pub(super) async fn migrate(console: &Console, plan: &Plan<'_>) -> Result<(), LocalError> {
-    let sinks = plan.sinks();
-    if sinks.is_empty() {
+    if plan.sinks().is_empty() {
         return Err(LocalError::NoSource);
     }
-    sinks::migrate(sinks, |sink, step| {
+    sinks::migrate(plan.touched(), |sink, step| {
         console.note(&format!("{sink}: tables made ({step})"));
     })
     .await?;

@@ -1,6 +1,6 @@
 //! What there is to do with a resource's sources and sinks.
 
-use wikiingest_crds::{Sink, Source, SourceKind, WikiIngestSpec};
+use wikiingest_crds::{Sink, SinkKind, Source, SourceKind, WikiIngestSpec};
 
 /// What there is to do, in the order of the resource.
 #[derive(Debug)]
@@ -29,11 +29,22 @@ impl<'a> Plan<'a> {
 
     /// The sinks that those sources feed.
     pub(super) fn sinks(&self) -> Vec<&'a Sink> {
-        let is_fed = |sink: &&Sink| {
-            let mut sources = self.files.iter().chain(&self.streams);
-            sources.any(|source| source.sinks.contains(&sink.name))
-        };
+        let is_fed = |sink: &&Sink| self.feeds(sink);
         self.sinks.iter().filter(is_fed).collect()
+    }
+
+    /// The same, and those that old data are deleted from.
+    pub(super) fn touched(&self) -> Vec<&'a Sink> {
+        let is_touched = |sink: &&Sink| {
+            let retention = sink.kind().and_then(SinkKind::retention);
+            self.feeds(sink) || retention.is_some()
+        };
+        self.sinks.iter().filter(is_touched).collect()
+    }
+
+    fn feeds(&self, sink: &Sink) -> bool {
+        let mut sources = self.files.iter().chain(&self.streams);
+        sources.any(|source| source.sinks.contains(&sink.name))
     }
 }
 
@@ -99,5 +110,19 @@ mod tests {
         assert_eq!(names(&plan), ["warehouse", "lake", "changes", "media"]);
         plan.streams.clear();
         assert_eq!(names(&plan), ["warehouse", "lake", "media"]);
+    }
+
+    #[test]
+    fn a_sink_that_nothing_feeds_is_touched_to_delete_from_it() {
+        let mut spec = spec();
+        let retention = serde_json::json!({"mediacounts": "30d"});
+        let changes = spec.sinks[2].folder.as_mut().unwrap();
+        changes.retention = serde_json::from_value(retention).unwrap();
+        spec.sources.truncate(2);
+        spec.sources.remove(0);
+        let plan = Plan::new(&spec);
+        let touched = plan.touched();
+        let names: Vec<_> = touched.iter().map(|sink| sink.name.as_str()).collect();
+        assert_eq!(names, ["lake", "changes"]);
     }
 }

@@ -7,6 +7,12 @@ use std::{
 
 use serde_json::Value;
 use serde_saphyr::{MessageFormatter as _, UserMessageFormatter};
+use wikiingest_crds::{
+    WikiIngest,
+    validate::{self, Target},
+};
+
+use super::validate::listed;
 
 /// What stands for standard input on the command line.
 const STDIN: &str = "-";
@@ -35,6 +41,8 @@ pub(super) enum ReadError {
         "{file}: there is no WikiIngest in it, only {kinds}; write kind: WikiIngest, or name another file"
     )]
     None { file: String, kinds: String },
+    #[error("the resource is not valid:\n{problems}")]
+    Invalid { problems: String },
     #[error(
         "{file}: there are {count} WikiIngests in it ({names}); put each into a file of its own"
     )]
@@ -52,6 +60,15 @@ pub(super) struct Document {
     pub(super) file: String,
     /// The resource, not judged yet.
     pub(super) value: Value,
+}
+
+/// Reads the one `WikiIngest` of a file, if it is one that can run on this machine.
+pub(super) fn accepted(path: &Path) -> Result<WikiIngest, ReadError> {
+    let document = read(path)?;
+    let resource = validate::accept(&document.value, Target::Local);
+    resource.map_err(|problems| ReadError::Invalid {
+        problems: listed(&document.file, &problems),
+    })
 }
 
 /// Reads the one `WikiIngest` of a file; other resources may be beside it.

@@ -68,8 +68,8 @@ fn told(report: &ExpireReport) -> Option<String> {
     });
     let failed = report.failed.iter().map(|failed| {
         format!(
-            "retention: old data of {} not deleted: {}",
-            failed.source, failed.error
+            "retention: old {} not deleted from {}: {}",
+            failed.kind, failed.sink, failed.error
         )
     });
     let lines: Vec<String> = deleted.into_iter().chain(failed).collect();

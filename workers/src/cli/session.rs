@@ -1,4 +1,4 @@
-//! Works off an agenda: one load at a time, so that the host sees two connections at most.
+//! Works off an agenda: one load at a time, so that a host sees no more connections than one load makes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,8 +6,8 @@ use indicatif::HumanDuration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wikiingest_crds::{
-    ScheduleError, WikiIngestSpec,
-    worker::{ExitCode, Report, ResolveError, resolve},
+    DUMPS_URL, Host, ScheduleError, WikiIngestSpec, usual_connections,
+    worker::{ExitCode, Report, ResolveError, Window, WorkerConfig, resolve},
 };
 
 use super::{
@@ -101,10 +101,8 @@ impl Session<'_> {
     }
 
     async fn load(&self, load: &Load) -> Result<Ended, SessionError> {
-        let mut config = resolve(self.spec, &load.source, load.window.clone())?;
-        if load.base_url.is_some() {
-            config.source.base_url.clone_from(&load.base_url);
-        }
+        let window = load.window.clone();
+        let config = config_of(self.spec, &load.source, window, load.base_url.as_deref())?;
         let progress = Arc::new(Progress::new(self.console, &load.title));
         let ended = run::run(&config, Arc::clone(&progress) as _, self.stop.clone()).await;
         progress.clear();
@@ -134,6 +132,23 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// What a load is told: nothing else reads from its host meanwhile, so that it has all of the connections there may be.
+fn config_of(
+    spec: &WikiIngestSpec,
+    source: &str,
+    window: Window,
+    base_url: Option<&str>,
+) -> Result<WorkerConfig, ResolveError> {
+    let mut config = resolve(spec, source, window)?;
+    if let Some(base_url) = base_url {
+        config.source.base_url = Some(base_url.to_owned());
+    }
+    let base_url = config.source.base_url.as_deref().unwrap_or(DUMPS_URL);
+    let connections = usual_connections(&Host::of(base_url));
+    config.limits.connections = u8::try_from(connections).unwrap_or(u8::MAX);
+    Ok(config)
 }
 
 impl Total {
@@ -200,7 +215,27 @@ pub(super) fn worse(a: ExitCode, b: ExitCode) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use wikiingest_crds::Span;
+
     use super::*;
+
+    #[test]
+    fn a_load_has_the_connections_of_the_host_that_it_is_read_from() {
+        let spec = serde_json::from_value(serde_json::json!({
+            "contact": "https://example.org/bot",
+            "sinks": [{"name": "lake", "folder": {"path": "lake"}}],
+            "sources": [{"name": "views", "pageviews": {}, "sinks": ["lake"]}],
+        }))
+        .unwrap();
+        let connections = |base_url: Option<&str>| {
+            let lookback = Span::hours(1);
+            let config = config_of(&spec, "views", Window::Lookback { lookback }, base_url);
+            config.unwrap().limits.connections
+        };
+        assert_eq!(connections(None), 2);
+        assert_eq!(connections(Some("https://mirror.accum.se/elsewhere")), 4);
+        assert_eq!(connections(Some("https://mirror.example.org")), 2);
+    }
 
     #[test]
     fn the_worst_exit_code_wins_in_either_order() {

@@ -62,7 +62,7 @@ impl Tally {
             if stop.is_cancelled() {
                 return;
             }
-            for expiry in expiries(&term, now) {
+            for expiry in expiries(&term, &config.streams, now) {
                 // A sink of which nothing has to go is not touched.
                 let name = term.sink.name.as_str();
                 if !sinks.contains_key(name) {
@@ -91,7 +91,7 @@ impl Tally {
         let ended = sink.expire(expiry, &mut self.expired, stop).await;
         tracing::info!(
             sink = sink.name,
-            source = term.source.name,
+            kind = %term.kind,
             before = %expiry.before,
             rows = self.expired.rows - before.rows,
             objects = self.expired.objects - before.objects,
@@ -104,14 +104,15 @@ impl Tally {
         let Some(error) = error else { return };
         let text = chain(error);
         tracing::error!(
-            source = term.source.name,
+            sink = term.sink.name,
+            kind = %term.kind,
             error = text,
             "Old data not deleted"
         );
         self.class = self.class.max(Some(error.class()));
         self.failed.push(FailedTerm {
             sink: term.sink.name.clone(),
-            source: term.source.name.clone(),
+            kind: term.kind.to_string(),
             error: text,
         });
     }

@@ -1,7 +1,7 @@
 //! How long sinks keep what: from when on it is kept, and how the rest is deleted ([`expire`]).
 //!
-//! What has gone does not come back: whatever a run finds due it holds against the same limit as the
-//! run that deletes.
+//! What has gone does not come back: whatever a run finds due, or a stream brings, is held against the
+//! same limit as by the run that deletes.
 
 mod expire;
 mod tables;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use wikiingest_crds::{
-    Sink as SinkSpec, SinkKind, SourceKind, Unit,
+    Kind, Sink as SinkSpec, SinkKind, SourceKind, Span, Unit,
     worker::{Term, WorkerConfig},
 };
 
@@ -20,35 +20,63 @@ use crate::{
     sinks::expire::{Expiry, Step},
 };
 
-/// Whether a sink keeps what a source of this kind tells of a time: that of a file by its start.
-#[must_use]
-pub fn is_kept(sink: &SinkSpec, kind: SourceKind<'_>, ts: Timestamp, now: Timestamp) -> bool {
-    kept_from(sink, kind, now).is_none_or(|from| ts >= from)
+/// How long a sink keeps what a kind of source tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeping {
+    /// None is for ever.
+    span: Option<Duration>,
+    /// A warehouse keeps whole hours or days, as the files of the kind are, and a lake whole days, since it is laid out by
+    /// them.
+    unit: Unit,
 }
 
-/// The same for a sink of a configuration, by its name.
-#[must_use]
-pub fn keeps(config: &WorkerConfig, sink: &str, ts: Timestamp, now: Timestamp) -> bool {
-    let sink = config.sinks.iter().find(|spec| spec.name == sink);
-    match (sink, config.source.kind()) {
-        (Some(sink), Some(kind)) => is_kept(sink, kind, ts, now),
-        _ => true,
+impl Keeping {
+    /// What a resource says of it.
+    #[must_use]
+    pub fn of(sink: &SinkSpec, kind: Kind) -> Self {
+        let place = sink.kind();
+        let span = place.and_then(|place| kind.retention(place.retention()?));
+        let is_lake = matches!(place, Some(SinkKind::S3(_) | SinkKind::Folder(_)));
+        Self {
+            span: span.map(Span::to_std),
+            unit: match kind.unit() {
+                _ if is_lake => Unit::Day,
+                unit => unit.unwrap_or(Unit::Hour),
+            },
+        }
+    }
+
+    /// The same of a sink of a worker's, by its name. Of one that is not among them all is kept.
+    #[must_use]
+    pub fn by_name(sinks: &[SinkSpec], name: &str, kind: Kind) -> Self {
+        let sink = sinks.iter().find(|sink| sink.name == name);
+        sink.map_or(Self::EVER, |sink| Self::of(sink, kind))
+    }
+
+    const EVER: Self = Self {
+        span: None,
+        unit: Unit::Hour,
+    };
+
+    /// From when on data are kept; none if all are.
+    fn from(self, now: Timestamp) -> Option<Timestamp> {
+        // A time before there was any is no limit.
+        let limit = now.checked_sub(self.span?).ok()?;
+        round_down(limit, self.unit.length())
+    }
+
+    /// Whether what is told of a time is kept: of a file, by its start.
+    #[must_use]
+    pub fn keeps(self, ts: Timestamp, now: Timestamp) -> bool {
+        self.from(now).is_none_or(|from| ts >= from)
     }
 }
 
-/// From when on a sink keeps data of this kind; none if it keeps all. A warehouse keeps whole hours or days, as the files
-/// of the kind are, and a lake whole days, since it is laid out by them.
-fn kept_from(sink: &SinkSpec, kind: SourceKind<'_>, now: Timestamp) -> Option<Timestamp> {
-    let span = kind.retention(sink.kind()?.retention()?)?;
-    // A time before there was any is no limit.
-    let limit = now.checked_sub(span.to_std()).ok()?;
-    let is_lake = matches!(sink.kind(), Some(SinkKind::S3(_) | SinkKind::Folder(_)));
-    let unit = if is_lake {
-        Unit::Day
-    } else {
-        kind.unit().unwrap_or(Unit::Hour)
-    };
-    round_down(limit, unit.length())
+/// Whether a sink of a configuration keeps what its source tells of a time.
+#[must_use]
+pub fn keeps(config: &WorkerConfig, sink: &str, ts: Timestamp, now: Timestamp) -> bool {
+    let kind = config.source.kind().map(SourceKind::plain);
+    kind.is_none_or(|kind| Keeping::by_name(&config.sinks, sink, kind).keeps(ts, now))
 }
 
 fn round_down(moment: Timestamp, to: Duration) -> Option<Timestamp> {
@@ -57,26 +85,30 @@ fn round_down(moment: Timestamp, to: Duration) -> Option<Timestamp> {
     Timestamp::from_second(seconds - seconds.rem_euclid(length)).ok()
 }
 
-/// What has to go of a term; nothing if nothing ever does.
-fn expiries(term: &Term<'_>, now: Timestamp) -> Vec<Expiry> {
-    let Some(before) = kept_from(term.sink, term.kind, now) else {
+/// What has to go of a term; nothing if nothing ever does. Rejected lines of streams bear their names.
+fn expiries(term: &Term<'_>, streams: &[String], now: Timestamp) -> Vec<Expiry> {
+    let Some(before) = Keeping::of(term.sink, term.kind).from(now) else {
         return Vec::new();
     };
-    let expiry = |dataset: Option<Dataset>| Expiry {
-        tables: tables(dataset),
-        agent: dataset.and_then(Dataset::agent),
-        step: match dataset {
-            Some(_) => Step::Moment,
-            None => Step::Hour,
-        },
-        rejects: tables::rejects(term.source, dataset),
+    let datasets = tables::datasets(term.kind);
+    if datasets.is_empty() {
+        let rejects = streams.iter().map(|name| tables::rejects_of_stream(name));
+        return vec![Expiry {
+            tables: tables(None),
+            agent: None,
+            step: Step::Hour,
+            rejects: rejects.collect(),
+            before,
+        }];
+    }
+    let expiry = |dataset: Dataset| Expiry {
+        tables: tables(Some(dataset)),
+        agent: dataset.agent(),
+        step: Step::Moment,
+        rejects: vec![tables::rejects(dataset)],
         before,
     };
-    if term.kind.is_stream() {
-        return vec![expiry(None)];
-    }
-    let datasets = tables::datasets(term.kind).into_iter();
-    datasets.map(|dataset| expiry(Some(dataset))).collect()
+    datasets.into_iter().map(expiry).collect()
 }
 
 #[cfg(test)]
@@ -93,7 +125,7 @@ mod tests {
     fn from(sink: serde_json::Value, source: serde_json::Value) -> Option<Timestamp> {
         let sink: SinkSpec = serde_json::from_value(sink).unwrap();
         let source: Source = serde_json::from_value(source).unwrap();
-        kept_from(&sink, source.kind().unwrap(), at("2026-11-24T10:20:30.5Z"))
+        Keeping::of(&sink, source.kind().unwrap().plain()).from(at("2026-11-24T10:20:30.5Z"))
     }
 
     fn warehouse(retention: &serde_json::Value) -> serde_json::Value {
@@ -150,10 +182,12 @@ mod tests {
             serde_json::from_value(warehouse(&json!({"pageviews": "30h"}))).unwrap();
         let source: Source = serde_json::from_value(views()).unwrap();
         let kept = |ts: &str| {
-            let kind = source.kind().unwrap();
-            is_kept(&sink, kind, at(ts), at("2026-11-24T10:20:30Z"))
+            let keeping = Keeping::of(&sink, source.kind().unwrap().plain());
+            keeping.keeps(at(ts), at("2026-11-24T10:20:30Z"))
         };
         assert!(!kept("2026-11-23T03:00:00Z"));
         assert!(kept("2026-11-23T04:00:00Z"));
+        let unknown = Keeping::by_name(&[sink], "other", Kind::Pageviews);
+        assert!(unknown.keeps(Timestamp::MIN, at("2026-11-24T10:20:30Z")));
     }
 }

@@ -1,24 +1,24 @@
 //! Where the data of each kind of source are.
 
-use wikiingest_crds::{Agent, Source, SourceKind};
+use wikiingest_crds::{Agent, Kind};
 
 use crate::{
     batch::dataset::Dataset,
     sinks::expire::{Pattern, Rejects},
 };
 
-/// The archives of a kind of source; none of a stream. Of complete page views all kinds of reader: one that the source
-/// reads no longer has data, too.
+/// The archives of a kind of source; none of a stream. Of complete page views all kinds of reader: one that is read no
+/// longer has data, too.
 #[must_use]
-pub(super) fn datasets(kind: SourceKind<'_>) -> Vec<Dataset> {
+pub(super) fn datasets(kind: Kind) -> Vec<Dataset> {
     match kind {
-        SourceKind::Pageviews(_) => vec![Dataset::Pageviews],
-        SourceKind::PagecountsRaw(_) => vec![Dataset::PagecountsRaw],
-        SourceKind::PageviewComplete(_) => [Agent::User, Agent::Spider, Agent::Automated]
+        Kind::Pageviews => vec![Dataset::Pageviews],
+        Kind::PagecountsRaw => vec![Dataset::PagecountsRaw],
+        Kind::PageviewComplete => [Agent::User, Agent::Spider, Agent::Automated]
             .map(Dataset::PageviewComplete)
             .to_vec(),
-        SourceKind::Mediacounts(_) => vec![Dataset::Mediacounts],
-        SourceKind::RecentChanges(_) => Vec::new(),
+        Kind::Mediacounts => vec![Dataset::Mediacounts],
+        Kind::RecentChanges => Vec::new(),
     }
 }
 
@@ -34,22 +34,30 @@ pub fn tables(dataset: Option<Dataset>) -> Vec<&'static str> {
     facts.chain(tables.rollups.iter().copied()).collect()
 }
 
-/// How a source's rejected lines are known. Those of files bear the archive's name, and lie in an object named after the
-/// file; those of a stream bear the source's own.
-pub(super) fn rejects(source: &Source, dataset: Option<Dataset>) -> Rejects {
+/// How an archive's rejected lines are known: they bear its name, and lie in an object named after the file.
+pub(super) fn rejects(dataset: Dataset) -> Rejects {
     let (prefix, then) = match dataset {
-        Some(Dataset::Pageviews) => ("pageviews", "-00000000-000000-"),
-        Some(Dataset::PagecountsRaw) => ("pagecounts", "-00000000-000000-"),
-        Some(Dataset::PageviewComplete(_)) => ("pageviews", "-00000000-a"),
-        Some(Dataset::Mediacounts) => ("mediacounts", ".0000"),
-        None => (source.name.as_str(), "-00000000T000000000-"),
+        Dataset::Pageviews => ("pageviews", "-00000000-000000-"),
+        Dataset::PagecountsRaw => ("pagecounts", "-00000000-000000-"),
+        Dataset::PageviewComplete(_) => ("pageviews", "-00000000-a"),
+        Dataset::Mediacounts => ("mediacounts", ".0000"),
     };
-    let name = dataset.map_or(source.name.as_str(), |dataset| dataset.name());
     Rejects {
-        source: name.to_owned(),
+        source: dataset.name().to_owned(),
         object: Pattern {
             prefix: prefix.to_owned(),
             then,
+        },
+    }
+}
+
+/// How a stream's rejected lines are known: they bear the source's own name.
+pub(super) fn rejects_of_stream(name: &str) -> Rejects {
+    Rejects {
+        source: name.to_owned(),
+        object: Pattern {
+            prefix: name.to_owned(),
+            then: "-00000000T000000000-",
         },
     }
 }
@@ -58,29 +66,14 @@ pub(super) fn rejects(source: &Source, dataset: Option<Dataset>) -> Rejects {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::json;
-
     use super::*;
     use crate::{
         batch::fetch::Mark,
         sinks::{lake, warehouse::schema},
     };
 
-    fn sources() -> Vec<Source> {
-        let kinds = [
-            "pageviews",
-            "pageviewComplete",
-            "pagecountsRaw",
-            "mediacounts",
-            "recentChanges",
-        ];
-        let source = |kind: &str| json!({"name": "pageviews", kind: {}, "sinks": []});
-        let sources = kinds.map(|kind| serde_json::from_value(source(kind)).unwrap());
-        sources.into()
-    }
-
-    fn places(source: &Source) -> Vec<Option<Dataset>> {
-        let datasets = datasets(source.kind().unwrap());
+    fn places(kind: Kind) -> Vec<Option<Dataset>> {
+        let datasets = datasets(kind);
         if datasets.is_empty() {
             return vec![None];
         }
@@ -90,9 +83,8 @@ mod tests {
     /// Whoever adds a table says here whose it is, or it grows for ever.
     #[test]
     fn every_table_with_a_time_is_some_kinds_or_is_kept() {
-        let sources = sources();
-        let known: BTreeSet<String> = sources
-            .iter()
+        let known: BTreeSet<String> = Kind::ALL
+            .into_iter()
             .flat_map(places)
             .flat_map(tables)
             // The ledger is kept, and rejects go with what they were rejected from.
@@ -124,8 +116,16 @@ mod tests {
             // A stream that is called like a file.
             "pageviews-20261123T101500000-0a1b2c3d.parquet".to_owned(),
         ];
-        for (nth, source) in sources().iter().enumerate() {
-            let rejects = rejects(source, places(source)[0]);
+        let kinds = [
+            Kind::Pageviews,
+            Kind::PageviewComplete,
+            Kind::PagecountsRaw,
+            Kind::Mediacounts,
+            Kind::RecentChanges,
+        ];
+        for (nth, kind) in kinds.into_iter().enumerate() {
+            let stream = || rejects_of_stream("pageviews");
+            let rejects = places(kind)[0].map_or_else(stream, rejects);
             let fits: Vec<_> = (0..objects.len())
                 .filter(|object| rejects.object.fits(&objects[*object]))
                 .collect();

@@ -1,7 +1,8 @@
 //! What is too old goes, a little at a time, so that it can be stopped anywhere and begun again.
 //!
 //! Of a kind of source all its tables lose the same time, and with it the rejected lines of that
-//! time. The ledger stays: by it what is gone does not come back.
+//! time. Of a time with very many rows a warehouse loses so many at once, and what is derived of
+//! them with the last. The ledger stays: by it what is gone does not come back.
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,10 @@ pub struct Expiry {
     pub tables: Vec<&'static str>,
     /// Whose rows of these tables, where they have those of several kinds of reader.
     pub agent: Option<&'static str>,
-    /// How much is deleted at once.
+    /// What goes before something else does.
     pub step: Step,
     /// Whose rejected lines go with it.
-    pub rejects: Rejects,
+    pub rejects: Vec<Rejects>,
     /// What is from before this moment.
     pub before: Timestamp,
 }
@@ -31,7 +32,7 @@ impl Expiry {
     }
 }
 
-/// How much of a warehouse is deleted at once.
+/// Which rows of a warehouse go before the next ones do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// All rows of a moment: those of a file have the same, the start of its hour or day.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{
-    Client, StatusCode,
+    Client, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
 use tokio::time::{Instant, timeout_at};
@@ -57,6 +57,17 @@ pub enum ConnectError {
         /// How long the host asks to wait.
         wait: Option<Duration>,
     },
+}
+
+/// No answer has begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unanswered {
+    /// There is no way to the host.
+    #[error("{}", chain(.0))]
+    Failed(reqwest::Error),
+    /// It is silent.
+    #[error("no answer within 30 s")]
+    Silent,
 }
 
 /// Why a connection is no more.
@@ -119,6 +130,14 @@ impl Connector {
     /// # Errors
     /// When the host does not answer with a stream.
     pub async fn open(&self, last_event_id: Option<String>) -> Result<Connection, ConnectError> {
+        match self.ask(last_event_id).await {
+            Ok(response) => self.connected(response).await,
+            Err(unanswered) => Err(self.not_now(unanswered.to_string(), None)),
+        }
+    }
+
+    /// Sends the request, and waits for the beginning of the answer, whatever that is.
+    pub(crate) async fn ask(&self, last_event_id: Option<String>) -> Result<Response, Unanswered> {
         let mut request = self
             .client
             .get(&self.url)
@@ -126,16 +145,27 @@ impl Connector {
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let not_now = |why, wait| ConnectError::NotNow {
+        match tokio::time::timeout(FIRST_BYTE, request.send()).await {
+            Ok(answered) => answered.map_err(|error| Unanswered::Failed(error.without_url())),
+            Err(_) => Err(Unanswered::Silent),
+        }
+    }
+
+    /// What is asked for.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn not_now(&self, why: String, wait: Option<Duration>) -> ConnectError {
+        ConnectError::NotNow {
             url: self.url.clone(),
             why,
             wait,
-        };
-        let response = match tokio::time::timeout(FIRST_BYTE, request.send()).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(not_now(chain(&error.without_url()), None)),
-            Err(_) => return Err(not_now("no answer within 30 s".to_owned(), None)),
-        };
+        }
+    }
+
+    /// A connection, if the answer is a stream.
+    pub(crate) async fn connected(&self, response: Response) -> Result<Connection, ConnectError> {
         let status = response.status();
         let kind = response.headers().get(CONTENT_TYPE).cloned();
         let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
@@ -159,16 +189,16 @@ impl Connector {
                 status,
                 body,
             },
-            200 => not_now(
+            200 => self.not_now(
                 format!("the host answered with something that is no event stream: {body}"),
                 wait,
             ),
-            status => not_now(format!("the host answered {status}: {body}"), wait),
+            status => self.not_now(format!("the host answered {status}: {body}"), wait),
         })
     }
 }
 
-async fn start_of(mut response: reqwest::Response) -> String {
+async fn start_of(mut response: Response) -> String {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -186,7 +216,7 @@ async fn start_of(mut response: reqwest::Response) -> String {
 /// An open connection.
 #[derive(Debug)]
 pub struct Connection {
-    response: reqwest::Response,
+    response: Response,
     framer: Framer,
     opened: Instant,
     idle: Duration,

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     failure::{Class, Classify},
+    retention::Keeping,
     sinks::{
         SinkError,
         changes::{Batch, ChangeWriter},
@@ -32,6 +34,8 @@ pub struct Feeder {
     pub queue: mpsc::Receiver<Item>,
     /// Where the sink stands.
     pub position: Position,
+    /// What it keeps: older events are not written, only to be deleted again.
+    pub keeping: Keeping,
     /// How large batches get, and how long they wait.
     pub options: StreamOptions,
     /// How long to wait before a write is tried again.
@@ -57,7 +61,8 @@ impl Feeder {
                 continue;
             }
             written = Instant::now();
-            let batch = self.batch(&mut items);
+            let now = Timestamp::now();
+            let batch = batch(&mut items, &self.position, |ts| self.keeping.keeps(ts, now));
             self.write(&batch).await?;
             self.position.merge(&batch.position);
         }
@@ -128,36 +133,6 @@ impl Feeder {
         }
     }
 
-    fn batch(&self, items: &mut Vec<Item>) -> Batch {
-        let mut batch = Batch::default();
-        for item in items.drain(..) {
-            let cursor = match item {
-                Item::Event(event) => {
-                    let cursor = event.cursor.clone();
-                    batch.events.push(event);
-                    cursor
-                }
-                Item::Bad(bad) => {
-                    let cursor = bad.cursor.clone();
-                    batch.bad.push(bad);
-                    cursor
-                }
-                Item::Passed(cursor) => cursor,
-                Item::Gap(to) => {
-                    // What is lost to another sink may be here already.
-                    let from = self.position.newest().max(batch.position.newest());
-                    batch.gap += from.map_or(Duration::ZERO, |from| between(from, to));
-                    continue;
-                }
-            };
-            if batch.first.is_empty() {
-                batch.first = cursor.clone();
-            }
-            batch.position.advance(&cursor);
-        }
-        batch
-    }
-
     async fn flush(&mut self) -> Result<(), SinkError> {
         let mut waits = reader::waits(&self.limits);
         loop {
@@ -178,6 +153,39 @@ impl Feeder {
     }
 }
 
+/// What to write of what came, with where the stream stands after it. What is not kept is passed over.
+fn batch(items: &mut Vec<Item>, position: &Position, keeps: impl Fn(Timestamp) -> bool) -> Batch {
+    let mut batch = Batch::default();
+    for item in items.drain(..) {
+        let cursor = match item {
+            Item::Event(event) => {
+                let cursor = event.cursor.clone();
+                if keeps(event.ts) {
+                    batch.events.push(event);
+                }
+                cursor
+            }
+            Item::Bad(bad) => {
+                let cursor = bad.cursor.clone();
+                batch.bad.push(bad);
+                cursor
+            }
+            Item::Passed(cursor) => cursor,
+            Item::Gap(to) => {
+                // What is lost to another sink may be here already.
+                let from = position.newest().max(batch.position.newest());
+                batch.gap += from.map_or(Duration::ZERO, |from| between(from, to));
+                continue;
+            }
+        };
+        if batch.first.is_empty() {
+            batch.first = cursor.clone();
+        }
+        batch.position.advance(&cursor);
+    }
+    batch
+}
+
 /// Waits before another try, if there is hope. The reading stops meanwhile: the queue is full.
 async fn later(error: SinkError, wait: Option<Duration>) -> Result<(), SinkError> {
     if error.class() != Class::TryAgain {
@@ -190,4 +198,38 @@ async fn later(error: SinkError, wait: Option<Duration>) -> Result<(), SinkError
     );
     tokio::time::sleep(wait).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::event::Event;
+
+    #[test]
+    fn what_the_sink_keeps_no_longer_is_passed_over_and_not_read_again() {
+        let limit = Timestamp::from_millisecond(1_790_487_700_000).unwrap();
+        let event = |ms: i64| {
+            let cursor = format!(
+                r#"[{{"topic":"eqiad.mediawiki.recentchange","partition":0,"timestamp":{ms}}}]"#
+            );
+            Item::Event(Arc::new(Event {
+                key: 0,
+                ts: Timestamp::from_millisecond(ms).unwrap(),
+                perhaps_held: false,
+                raw: "{}".into(),
+                cursor: cursor.into(),
+                room: None,
+            }))
+        };
+        let moments = [1_790_487_700_500, 1_790_487_600_000, 1_790_487_700_000];
+        let mut items = moments.map(event).to_vec();
+        let batch = batch(&mut items, &Position::default(), |ts| ts >= limit);
+        let kept: Vec<_> = batch.events.iter().map(|event| event.ts).collect();
+        assert_eq!(kept.len(), 2);
+        assert!(kept.iter().all(|ts| *ts >= limit), "{kept:?}");
+
+        let mut items = vec![event(1_790_487_600_000)];
+        let none = self::batch(&mut items, &Position::default(), |ts| ts >= limit);
+        assert!(none.events.is_empty() && !none.position.is_empty());
+    }
 }

@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use wikiingest_crds::{SourceKind, worker::StreamConfig};
+use wikiingest_crds::{Kind, SourceKind, worker::StreamConfig};
 
 use super::{
     connect::{Connector, SetupError},
@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     failure::{Class, Classify},
+    retention::Keeping,
     sinks::{
         Sink, SinkError,
         changes::{ChangeWriter, Checkpoint},
@@ -107,6 +108,7 @@ pub async fn run(
     let mut queues = Vec::new();
     for (writer, position) in writers.into_iter().zip(starts) {
         let number = number_of(config, &writer.name);
+        let keeping = Keeping::by_name(&config.sinks, &writer.name, Kind::RecentChanges);
         let (sender, queue) = mpsc::channel(options.batch_size as usize);
         queues.push(sender);
         let feeder = Feeder {
@@ -114,6 +116,7 @@ pub async fn run(
             number,
             queue,
             position,
+            keeping,
             options: options.clone(),
             limits: config.limits.clone(),
             metrics: Arc::clone(metrics),

@@ -13,10 +13,9 @@ use arrow::array::{ArrayRef, Int64Builder, StringBuilder, TimestampMicrosecondBu
 use jiff::{Timestamp, civil::date, tz::TimeZone};
 
 use super::{
-    Filter, NoRow, Rows, Tally,
+    Filter, NoRow, Rows, Tally, domain,
     fields::{back_to, number, shorten},
-    line::MAX_TITLE,
-    percent, quotes,
+    line, percent, quotes,
 };
 use crate::{
     batch::{
@@ -29,6 +28,9 @@ use crate::{
 
 /// The most bytes of a project's name; the warehouse's column holds as much.
 const MAX_PROJECT: usize = 255;
+
+/// What wikis without a code are called, as in the hourly dumps.
+const UNKNOWN: &str = "unknown";
 
 const MICROS_AN_HOUR: i64 = 3_600_000_000;
 
@@ -56,10 +58,10 @@ enum BadLine {
     Series(String),
     #[error("title is empty")]
     NoTitle,
-    #[error("title has {0} bytes, more than 4096")]
-    LongTitle(usize),
     #[error("wiki has {0} bytes, more than 255")]
     LongProject(usize),
+    #[error("wiki is no name of one, such as en.wikipedia or wikidata: {0:?}")]
+    Project(String),
 }
 
 /// Splits a line, from both ends: in old files a title may hold spaces.
@@ -72,18 +74,11 @@ fn split(line: &str) -> Result<Line<'_>, BadLine> {
     let project = memchr::memchr(b' ', &bytes[..access]).ok_or_else(fields)?;
     let (title, page_id) = page(&line[project + 1..access]);
     let project = match &line[..project] {
-        // As the hourly dumps have it of wikis without a code.
-        "" | "\"\"" => "unknown",
+        "" | "\"\"" => UNKNOWN,
         project => project,
     };
     if title.is_empty() {
         return Err(BadLine::NoTitle);
-    }
-    if title.len() > MAX_TITLE {
-        return Err(BadLine::LongTitle(title.len()));
-    }
-    if project.len() > MAX_PROJECT {
-        return Err(BadLine::LongProject(project.len()));
     }
     let text = |from: usize, to: usize| &bytes[from + 1..to];
     Ok(Line {
@@ -106,7 +101,8 @@ fn page(text: &str) -> (&str, Option<i64>) {
     };
     match last {
         "null" => (title, None),
-        // In an old line without an id, what looks like one is the end of the title.
+        // An old line without an id has the title's end here. One that looks like an id is taken for one, since spaces
+        // in titles are rarer than pages.
         _ => match number(last.as_bytes()) {
             Some(id) => (title, Some(id)),
             None => (text, None),
@@ -188,24 +184,36 @@ impl DayRows {
         }
     }
 
-    fn wants(&mut self, project: &str) -> bool {
+    /// Whether the rows of a project are wanted. What is behind a line feed in a title is no project.
+    fn enter(&mut self, project: &str) -> Result<bool, BadLine> {
         if self.last.0 != project {
-            let known = self.wanted.get(project).copied();
-            let wanted = known.unwrap_or_else(|| {
-                let wanted = self.filter.wants(project);
-                self.wanted.insert(project.to_owned(), wanted);
-                wanted
-            });
+            let wanted = match self.wanted.get(project) {
+                Some(wanted) => *wanted,
+                None => self.meet(project)?,
+            };
             self.last = (project.to_owned(), wanted);
         }
-        self.last.1
+        Ok(self.last.1)
+    }
+
+    /// The same, of one that was not met before.
+    fn meet(&mut self, project: &str) -> Result<bool, BadLine> {
+        if project.len() > MAX_PROJECT {
+            return Err(BadLine::LongProject(project.len()));
+        }
+        if project != UNKNOWN && !domain::is_project(project) {
+            return Err(BadLine::Project(shorten(project.as_bytes())));
+        }
+        let wanted = self.filter.wants(project);
+        self.wanted.insert(project.to_owned(), wanted);
+        Ok(wanted)
     }
 }
 
 impl Rows for DayRows {
     fn line(&mut self, text: &str, tally: &mut Tally) -> Result<(), NoRow> {
         let line = split(text)?;
-        if !self.wants(line.project) {
+        if !self.enter(line.project)? {
             tally.filtered += 1;
             return Ok(());
         }
@@ -215,6 +223,7 @@ impl Rows for DayRows {
         } else {
             title
         };
+        let title = line::bounded(title)?;
         let views: i64 = line.series.iter().sum();
         tally.inconsistent += i64::from(views != line.total);
         if let Some(rollup) = &mut self.rollup {
@@ -318,15 +327,20 @@ mod tests {
     }
 
     fn parsed(day: &str, text: &str) -> (Vec<String>, Tally) {
+        let (rows, parser) = all(day, 2, text.as_bytes());
+        assert!(parser.rejects.is_empty(), "{:?}", parser.rejects);
+        (rows, parser.tally)
+    }
+
+    fn all(day: &str, min_views: i64, text: &[u8]) -> (Vec<String>, Parser<DayRows>) {
         let filter = Filter {
             projects: vec!["*".to_owned()],
-            min_views: 2,
+            min_views,
         };
         let dataset = Dataset::PageviewComplete(Agent::Spider);
         let start: Timestamp = day.parse().unwrap();
-        let mut parser = Parser::new(DayRows::new(dataset, start, filter, None));
-        let batch = parser.block(text.as_bytes()).unwrap();
-        assert!(parser.rejects.is_empty(), "{:?}", parser.rejects);
+        let mut parser = Parser::new(DayRows::new(dataset, start, filter, None), 100);
+        let batch = parser.block(text).unwrap();
         let table = batch.table(start);
         let text = |column: usize, row| table.column(column).as_string::<i32>().value(row);
         let number =
@@ -347,7 +361,94 @@ mod tests {
                 number(6, row)
             )
         };
-        ((0..table.num_rows()).map(row).collect(), parser.tally)
+        ((0..table.num_rows()).map(row).collect(), parser)
+    }
+
+    /// The rows and the reasons of a day of 2024.
+    fn told(text: &[u8]) -> (Vec<String>, Vec<String>) {
+        let (rows, parser) = all("2024-08-03T00:00:00Z", 0, text);
+        let reasons = parser.rejects.into_iter().map(|reject| reject.reason);
+        (rows, reasons.collect())
+    }
+
+    #[test]
+    fn both_halves_of_a_line_with_a_line_feed_in_its_title_are_kept_and_are_no_row() {
+        let (rows, reasons) = told(
+            b"en.wikipedia A 1 desktop 1 A1\nen.wikipedia Foo\nbar 12 desktop 3 A3\nen.wikipedia B 1 desktop 1 A1\n",
+        );
+        let rows: Vec<_> = rows.iter().map(|row| row.split(' ').nth(5)).collect();
+        assert_eq!(rows, [Some("A"), Some("B")]);
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons[0].starts_with("2 fields"), "{reasons:?}");
+        assert!(reasons[1].contains("wiki is no name"), "{reasons:?}");
+        assert!(reasons[1].contains("\"bar\""), "{reasons:?}");
+    }
+
+    #[test]
+    fn other_control_characters_are_parts_of_titles() {
+        let (rows, reasons) = told("en.wikipedia A\rB\u{1}\tC 1 desktop 1 A1\n".as_bytes());
+        assert_eq!(reasons, [""; 0]);
+        let row = "0 spider en.wikipedia desktop Some(1) A\rB\u{1}\tC 1";
+        assert_eq!(rows, [row]);
+    }
+
+    #[test]
+    fn a_wiki_without_a_code_is_unknown() {
+        let (rows, reasons) = told(b"\"\" Z11550 null desktop 1 A1\n Z1 7 desktop 1 A1\n");
+        assert_eq!(reasons, [""; 0]);
+        let expected = [
+            "0 spider unknown desktop None Z11550 1",
+            "0 spider unknown desktop Some(7) Z1 1",
+        ];
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf_8_is_kept_with_its_place_and_costs_no_other() {
+        let (rows, reasons) =
+            told(b"en.wikipedia A 1 desktop 1 A1\nen.wikipedia \xff 1 desktop 1 A1\n");
+        assert_eq!(rows.len(), 1);
+        assert_eq!(reasons, ["not UTF-8 from byte 14 on"]);
+    }
+
+    #[test]
+    fn a_title_that_was_escaped_twice_is_unescaped_once_where_titles_are() {
+        let line = b"en.wikipedia A%2520B 1 desktop 1 A1\n";
+        let title = |day| all(day, 0, line).0[0].clone();
+        assert!(title("2024-08-03T00:00:00Z").contains(" A%2520B "));
+        assert!(title("2011-12-01T00:00:00Z").contains(" A%20B "));
+    }
+
+    #[test]
+    fn titles_are_measured_as_they_are_kept() {
+        let line = |title: &str| format!("en.wikipedia {title} 1 desktop 1 A1\n");
+        // 1,365 characters of three bytes each, and each byte escaped.
+        let fits = line(&"%E6%9D%B1".repeat(1365));
+        let (rows, parser) = all("2011-12-01T00:00:00Z", 0, fits.as_bytes());
+        assert_eq!((rows.len(), parser.rejects.len()), (1, 0));
+        // Quotes are escaped as well.
+        let quoted = line(&format!("\"{}\"", "\\\"".repeat(4096)));
+        assert_eq!(told(quoted.as_bytes()).1, [""; 0]);
+        let long = line(&"x".repeat(4097));
+        let reasons = told(long.as_bytes()).1;
+        assert_eq!(reasons, ["title has 4097 bytes, more than 4096"]);
+    }
+
+    #[test]
+    fn names_of_wikis_have_a_bound() {
+        let name = format!("{}wikipedia", "en.".repeat(83));
+        let reasons = told(format!("{name} A 1 desktop 1 A1\n").as_bytes()).1;
+        assert_eq!(reasons, ["wiki has 258 bytes, more than 255"]);
+    }
+
+    #[test]
+    fn a_line_of_a_month_is_none_of_a_day() {
+        // Its days are the letters and what follows `Z` in ASCII; a day has hours up to `X`.
+        let (rows, reasons) = told(
+            b"aa.wikibooks Main_Page null desktop 171 A8B6C8F8H23I1J8L8N31O8Q8S14V8X8Z8\\8_8\n",
+        );
+        assert_eq!(rows, [""; 0]);
+        assert!(reasons[0].starts_with("series is not"), "{reasons:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! Wikipedia, whose share is by far the larger, unless no Wikipedia has that name; the column
 //! `domain_code` keeps what was published.
 
+use super::line::MAX_DOMAIN;
 use crate::{
     batch::dataset::Dataset,
     rows::{Access, Domain},
@@ -64,6 +65,29 @@ pub fn describe(code: &str, dataset: Dataset) -> Option<Domain> {
     Some(domain(code, project, access))
 }
 
+/// Whether it can be a domain code at all. Half of a line, split by a line feed in its title, begins with anything.
+pub(super) fn is_code(code: &str) -> bool {
+    code.bytes().all(|byte| byte == b'.' || is_of_name(byte))
+}
+
+/// Whether it can be the name of a project: a family (`wikidata`), perhaps behind the name of a wiki (`en.wikipedia`).
+/// Languages and families come and go, so that there is no list of them; but all families are called alike
+/// (`static_data/pageview/allowlist/allowlist.tsv` in Wikimedia's analytics-refinery).
+pub(super) fn is_project(name: &str) -> bool {
+    let family = name.rsplit('.').next().unwrap_or(name);
+    (family.starts_with("wik") || family == "mediawiki") && name.split('.').all(is_wiki)
+}
+
+/// Whether it can be the name of a wiki: a language, or what the wiki is for.
+fn is_wiki(name: &str) -> bool {
+    (1..=MAX_DOMAIN).contains(&name.len()) && name.bytes().all(is_of_name)
+}
+
+/// Whether names of hosts may hold it.
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
 /// Families of wikis, as paths of media files have them.
 const FAMILIES: &[&str] = &[
     "wikipedia",
@@ -77,21 +101,19 @@ const FAMILIES: &[&str] = &[
     "wikimedia",
 ];
 
-/// Whether it is a family of wikis.
-pub(super) fn is_family(name: &str) -> bool {
-    FAMILIES.contains(&name)
-}
-
-/// The project of a wiki in a path of media files. What has no language of its own counts there as a Wikipedia:
-/// `/wikipedia/commons/…`.
-pub(super) fn project(wiki: &str, family: &str) -> String {
-    match wiki {
+/// The project of a wiki in a path of media files, if these are the names of a family and of a wiki. What has no language
+/// of its own counts there as a Wikipedia: `/wikipedia/commons/…`.
+pub(super) fn project(wiki: &str, family: &str) -> Option<String> {
+    if !(FAMILIES.contains(&family) && is_wiki(wiki)) {
+        return None;
+    }
+    Some(match wiki {
         "mediawiki" | "wikidata" | "wikifunctions" => wiki.to_owned(),
         _ if family == "wikipedia" && is_wikimedia(wiki, Dataset::Pageviews) => {
             format!("{wiki}.wikimedia")
         }
         _ => format!("{wiki}.{family}"),
-    }
+    })
 }
 
 /// Splits the access from a code without its family.
@@ -189,6 +211,60 @@ mod tests {
         );
         // Both a mobile Wikipedia and a chapter's wiki, in one row.
         assert_eq!(described("ru.m"), ("ru.wikipedia".to_owned(), "mobile"));
+    }
+
+    #[test]
+    fn names_of_projects_are_told_from_ends_of_titles() {
+        // As they stand in the list of all projects, and in days of 2011.
+        for name in [
+            "en.wikipedia",
+            "zh-min-nan.wiktionary",
+            "be-x-old.wikipedia",
+            "test2.wikipedia",
+            "wg-en.wikipedia",
+            "commons.wikimedia",
+            "wikimania2014.wikimedia",
+            "meta.wikidata",
+            "beta.wikiversity",
+            "wikidata",
+            "wikifunctions",
+            "wikimediafoundation",
+            "wikisource",
+            "mediawiki",
+        ] {
+            assert!(is_project(name), "{name}");
+        }
+        for end in [
+            "bar",
+            "bar.jpg",
+            "(film)",
+            ".wikipedia",
+            "en..wikipedia",
+            "Foo,_bar.wikipedia",
+            "東.wikipedia",
+            "en.wikipedia\"",
+            "",
+        ] {
+            assert!(!is_project(end), "{end}");
+        }
+    }
+
+    #[test]
+    fn domain_codes_are_told_from_ends_of_titles() {
+        for code in [
+            "",
+            "en",
+            "en.m.b",
+            "zh-classical",
+            "www.wd",
+            "AR",
+            "test2.m",
+        ] {
+            assert!(is_code(code), "{code}");
+        }
+        for end in ["bar\"", "(film)", "a/b", "Caf%C3%A9", "東"] {
+            assert!(!is_code(end), "{end}");
+        }
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub mod pages;
 pub mod percent;
 pub mod quotes;
 
+#[cfg(test)]
+mod properties;
+
 use crate::{
     rows::{Batch, REJECT_BYTES, Reject},
     scratch::ScratchError,
@@ -46,6 +49,8 @@ pub struct Tally {
     pub rows: i64,
     /// Lines left out by the filter.
     pub filtered: i64,
+    /// Lines that could not be read.
+    pub rejected: i64,
     /// Lines whose parts do not add up to their published total.
     pub inconsistent: i64,
 }
@@ -121,18 +126,20 @@ pub struct Parser<R> {
     rows: R,
     /// What was counted so far.
     pub tally: Tally,
-    /// What could not be read.
+    /// What could not be read: the first lines of it, as many as are kept.
     pub rejects: Vec<Reject>,
+    kept: usize,
 }
 
 impl<R: Rows> Parser<R> {
-    /// A parser of one file.
+    /// A parser of one file. Of what cannot be read it keeps so many lines, but at least one, and counts the others.
     #[must_use]
-    pub fn new(rows: R) -> Self {
+    pub fn new(rows: R, kept: usize) -> Self {
         Self {
             rows,
             tally: Tally::default(),
             rejects: Vec::new(),
+            kept: kept.max(1),
         }
     }
 
@@ -213,6 +220,10 @@ impl<R: Rows> Parser<R> {
     }
 
     fn reject(&mut self, line: &[u8], reason: String) {
+        self.tally.rejected += 1;
+        if self.rejects.len() >= self.kept {
+            return;
+        }
         self.rejects.push(Reject {
             line_no: self.tally.lines,
             line: line[..line.len().min(REJECT_BYTES)].to_vec(),

@@ -6,7 +6,8 @@ use arrow::array::{BooleanBufferBuilder, StringBuilder};
 
 use super::{
     Filter, NoRow, Rows, Tally, domain,
-    line::{self, BadLine, MAX_TITLE},
+    fields::shorten,
+    line::{self, BadLine},
     not_utf8, percent, quotes,
 };
 use crate::{
@@ -107,11 +108,7 @@ impl Rows for PageRows {
         let traffic = traffic(&text[line.bytes.clone()])?;
         let mut room = std::mem::take(&mut self.room);
         let (title, is_broken) = percent::decode(&text[line.title.clone()], &mut room);
-        let row = if title.len() > MAX_TITLE {
-            Err(BadLine::LongTitle(title.len()).into())
-        } else {
-            self.row(title, line.views, tally)
-        };
+        let row = self.row(title, line.views, tally);
         self.room = room;
         if row? && let Some(raw) = &mut self.raw {
             raw.bytes.push(traffic);
@@ -168,6 +165,7 @@ impl PageRows {
         let Some((_, Some(domain), id)) = &self.last else {
             return Ok(false);
         };
+        let title = line::bounded(title)?;
         if let Some(rollup) = &mut self.rollup {
             let added = rollup.add(*id, domain, title, views);
             added.map_err(NoRow::Scratch)?;
@@ -196,6 +194,9 @@ impl PageRows {
         if !self.last.as_ref().is_some_and(same) {
             let code = std::str::from_utf8(code)
                 .map_err(|_| NoRow::Bad(format!("domain is {}", not_utf8(code))))?;
+            if !domain::is_code(code) {
+                return Err(BadLine::Domain(shorten(code.as_bytes())).into());
+            }
             self.look_up(code);
         }
         Ok(matches!(self.last, Some((_, Some(_), _))))
@@ -220,7 +221,7 @@ fn traffic(digits: &[u8]) -> Result<i64, BadLine> {
     let number = std::str::from_utf8(digits)
         .ok()
         .and_then(|text| text.parse().ok());
-    number.ok_or_else(|| BadLine::Bytes(super::fields::shorten(digits)))
+    number.ok_or_else(|| BadLine::Bytes(shorten(digits)))
 }
 
 #[cfg(test)]
@@ -237,7 +238,7 @@ mod tests {
             projects,
             min_views,
         };
-        Parser::new(PageRows::new(dataset, filter, None))
+        Parser::new(PageRows::new(dataset, filter, None), 100)
     }
 
     fn pages(batch: Batch) -> Pages {
@@ -302,6 +303,84 @@ mod tests {
         let batch = pages(parser.block(block).unwrap());
         assert_eq!(batch.views, [9, 2]);
         assert_eq!(parser.tally.filtered, 2);
+    }
+
+    fn told(dataset: Dataset, text: &[u8]) -> (Vec<String>, Vec<String>) {
+        let mut parser = parser(dataset, &["*"], 0);
+        let batch = pages(parser.block(text).unwrap());
+        let titles = batch.titles.iter().flatten().map(str::to_owned);
+        let reasons = parser.rejects.iter().map(|reject| reject.reason.clone());
+        (titles.collect(), reasons.collect())
+    }
+
+    #[test]
+    fn parts_of_a_line_with_a_line_feed_in_its_title_are_kept_and_are_no_row() {
+        for dataset in [Dataset::Pageviews, Dataset::PagecountsRaw] {
+            let (titles, reasons) =
+                told(dataset, b"en A 1 0\nen \"Foo\n(bar) baz\" 1 0\nen B 1 0\n");
+            assert_eq!(titles, ["A", "B"]);
+            let expected = [
+                "2 fields where there should be 4: domain, title, views, bytes",
+                "domain is not letters, digits, dashes and dots: \"(bar)\"",
+            ];
+            assert_eq!(reasons, expected);
+        }
+    }
+
+    #[test]
+    fn other_control_characters_are_parts_of_titles() {
+        for dataset in [Dataset::Pageviews, Dataset::PagecountsRaw] {
+            let (titles, reasons) = told(dataset, b"en A\rB\x01\tC 1 0\n");
+            assert_eq!(
+                (&titles[..], reasons.len()),
+                (&["A\rB\u{1}\tC".to_owned()][..], 0)
+            );
+        }
+        let escaped = told(Dataset::PagecountsRaw, b"en A%0AB%00 1 0\n").0;
+        assert_eq!(escaped, ["A\nB\0"]);
+    }
+
+    #[test]
+    fn titles_are_measured_as_they_are_kept() {
+        let line = |title: &str| format!("ja {title} 1 0\n");
+        // 1,365 characters of three bytes each, and each byte escaped.
+        let escaped = line(&"%E6%9D%B1".repeat(1365));
+        let quoted = line(&format!("\"{}\"", "\\\"".repeat(4096)));
+        for (dataset, text) in [
+            (Dataset::PagecountsRaw, escaped),
+            (Dataset::Pageviews, quoted),
+        ] {
+            assert_eq!(told(dataset, text.as_bytes()).1, [""; 0]);
+        }
+        for (dataset, title, bytes) in [
+            (Dataset::Pageviews, "x".repeat(4097), 4097),
+            (Dataset::PagecountsRaw, "x".repeat(4097), 4097),
+            (Dataset::PagecountsRaw, "%E6%9D%B1".repeat(1366), 4098),
+        ] {
+            let (titles, reasons) = told(dataset, line(&title).as_bytes());
+            assert_eq!(titles, [""; 0]);
+            assert_eq!(
+                reasons,
+                [format!("title has {bytes} bytes, more than 4096")]
+            );
+        }
+        // What is not UTF-8 takes more room than it had.
+        let broken = [b"ja ", &[0xe9; 1366][..], b" 1 0\n"].concat();
+        let reasons = told(Dataset::PagecountsRaw, &broken).1;
+        assert_eq!(reasons, ["title has 4098 bytes, more than 4096"]);
+    }
+
+    #[test]
+    fn of_what_cannot_be_read_so_much_is_kept_and_all_is_counted() {
+        let filter = Filter {
+            projects: vec!["*".to_owned()],
+            min_views: 0,
+        };
+        let mut parser = Parser::new(PageRows::new(Dataset::Pageviews, filter, None), 2);
+        let batch = parser.block(&b"rubbish\nen A 1 0\n".repeat(5)).unwrap();
+        assert_eq!((batch.rows(), parser.tally.rejected), (5, 5));
+        let lines: Vec<_> = parser.rejects.iter().map(|reject| reject.line_no).collect();
+        assert_eq!(lines, [1, 3]);
     }
 
     #[test]

@@ -42,11 +42,13 @@ pub(super) fn listed() -> String {
         "Where it is:\n  \
          {}     {}, SQLite: facts, totals, top lists, edits\n  \
          {}             {files} Parquet files, {}\n  \
+         {}      all of it as charts, for a browser\n  \
          {}  the resource that asked for it\n",
         database.display(),
         HumanBytes(of_database),
         lake.display(),
         HumanBytes(of_lake),
+        home.join("report.html").display(),
         home.join("wikiingest.yaml").display(),
     )
 }

@@ -19,6 +19,7 @@ use super::{
     console::Console,
     local::{self, LocalError, STOPPED},
     plan::Plan,
+    report::{self, ReportError},
     resource::{self, ReadError},
     session::Total,
     streams::StreamError,
@@ -33,6 +34,7 @@ const RESOURCE: &str = include_str!("wikiingest.yaml");
 
 const NEXT: &str = "\
 What to type next:
+  xdg-open wikiingest-demo/report.html   (or open it in a browser: all of this as charts)
   sqlite3 wikiingest-demo/warehouse.db \"SELECT ts, SUM(views) FROM pagecounts_hourly GROUP BY ts\"
   sqlite3 wikiingest-demo/warehouse.db \"SELECT title, comment FROM recent_changes WHERE wiki = 'enwiki'\"
   duckdb -c \"SELECT project, SUM(views) FROM 'wikiingest-demo/lake/pagecounts_hourly/*/*.parquet' GROUP BY ALL\"
@@ -60,6 +62,8 @@ pub(super) enum DemoError {
         "the edits were not there after {limit} s; run the demo again, or remove the folder {HOME} to start over"
     )]
     Slow { limit: u64 },
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error("{path} cannot be read: {source}; remove the folder {HOME} and run the demo again")]
     Database { path: String, source: sqlx::Error },
 }
@@ -82,6 +86,7 @@ impl Classify for DemoError {
             Self::Replay(_) | Self::Database { .. } | Self::Slow { .. } => Class::TryAgain,
             Self::Local(error) => error.class(),
             Self::Stream(error) => error.class(),
+            Self::Report(error) => error.class(),
         }
     }
 }
@@ -118,6 +123,14 @@ pub(super) async fn run(console: &Console) -> Result<ExitCode, DemoError> {
         .await
         .map_err(|source| DemoError::database(&database, source))?;
     console.say(&tables);
+    let page = Path::new(HOME).join("report.html");
+    report::write(
+        &mut report::Reader::sqlite(&database)
+            .await
+            .map_err(ReportError::from)?,
+        &page,
+    )
+    .await?;
     console.say(&files::listed());
     console.say(NEXT);
     Ok(ExitCode::Done)

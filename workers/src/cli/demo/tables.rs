@@ -9,7 +9,7 @@ use sqlx::{
     sqlite::SqliteConnectOptions,
 };
 
-use crate::batch::dataset::Dataset;
+use crate::{batch::dataset::Dataset, cli::cut::cut};
 
 /// The most characters of a title that are shown.
 const TITLE: usize = 46;
@@ -173,10 +173,7 @@ fn shown(title: &str) -> String {
             letter
         }
     });
-    if title.chars().count() <= TITLE {
-        return plain.collect();
-    }
-    plain.take(TITLE - 1).chain(['…']).collect()
+    cut(&plain.collect::<String>(), TITLE)
 }
 
 #[cfg(test)]

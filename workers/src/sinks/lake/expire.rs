@@ -17,7 +17,10 @@ impl Lake {
         stop: &CancellationToken,
     ) -> Result<(), LakeError> {
         // As whenever a unit is removed, its rejected lines go first.
-        let is_reject = |key: &str| expiry.rejects.object.fits(file_of(key));
+        let is_reject = |key: &str| {
+            let mut all = expiry.rejects.iter();
+            all.any(|rejects| rejects.object.fits(file_of(key)))
+        };
         self.expire_table(REJECTS, is_reject, expiry, expired, stop)
             .await?;
         let facts = expiry.tables.first();

@@ -1,12 +1,17 @@
 //! S3, and servers that speak it. A small object goes up in one request, a large one in parts;
 //! both appear only when complete, and only if nobody else was first (`If-None-Match: *`).
 
+mod probe;
+
+pub(crate) use self::probe::Said;
+
 use std::{collections::HashSet, io, time::Duration};
 
 use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Builder, Credentials, Region, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
+    operation::list_objects_v2::ListObjectsV2Error,
     primitives::{ByteStream, DateTime},
     types::{CompletedMultipartUpload, CompletedPart},
 };
@@ -46,6 +51,14 @@ pub struct S3 {
 
 impl S3 {
     pub(super) async fn open(name: &str, sink: &S3Sink) -> Result<Self, LakeError> {
+        let s3 = Self::client(name, sink).await?;
+        // A listing proves the endpoint, the bucket and the credentials before anything is read.
+        s3.first().await.map_err(|error| s3.explain("", &error))?;
+        Ok(s3)
+    }
+
+    /// What asks the bucket; nothing is asked yet.
+    pub(crate) async fn client(name: &str, sink: &S3Sink) -> Result<Self, LakeError> {
         // The client panics where there are none.
         if rustls_native_certs::load_native_certs().certs.is_empty() {
             return Err(LakeError {
@@ -117,16 +130,12 @@ impl S3 {
                 Class::BadConfig,
             ));
         }
-        // A listing proves the endpoint, the bucket and the credentials before anything is read.
-        s3.client
-            .list_objects_v2()
-            .bucket(&s3.bucket)
-            .prefix(&s3.prefix)
-            .max_keys(1)
-            .send()
-            .await
-            .map_err(|error| s3.explain("", &error))?;
         Ok(s3)
+    }
+
+    async fn first(&self) -> Result<(), SdkError<ListObjectsV2Error>> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket);
+        list.prefix(&self.prefix).max_keys(1).send().await.map(drop)
     }
 
     pub(super) fn url(&self) -> String {

@@ -10,7 +10,38 @@ use crate::sinks::expire::Step;
 /// Before any row.
 pub(super) const EVER: &str = "1000-01-01 00:00:00";
 
-/// The rows that go in one transaction.
+/// Rows of a table that go in one transaction at most. A day of media counts has thirty million of them, and a transaction
+/// that was cut off has done nothing.
+pub(super) const ROWS: u64 = 50_000;
+
+/// What went in a transaction, table after table of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub(super) rows: u64,
+    /// Whether nothing of the slice is left.
+    pub(super) is_all: bool,
+}
+
+impl Default for Gone {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            is_all: true,
+        }
+    }
+}
+
+impl Gone {
+    /// Counts what a statement deleted, and says whether the table that comes next has its turn. Facts come first, so that
+    /// what is derived of them goes with the last.
+    pub(super) fn goes_on(&mut self, deleted: u64) -> bool {
+        self.rows += deleted;
+        self.is_all = deleted < ROWS;
+        self.is_all
+    }
+}
+
+/// The rows of a moment or an hour, which go before those of the next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Slice {
     /// What their time is like, with a `?` for each of the bounds.

@@ -17,6 +17,7 @@ use crate::{
     scratch::{self, ScratchError},
     sinks::changes::{Batch, Checkpoint},
     stream::{event::Change, position::Position},
+    trouble::Trouble,
 };
 
 /// A database failed.
@@ -35,6 +36,10 @@ pub struct WarehouseError {
     pub contended: bool,
     /// TLS was asked for and the server has none.
     pub no_tls: bool,
+    /// The server's own number for it.
+    pub code: Option<u16>,
+    /// What stands between here and the server.
+    pub trouble: Option<Trouble>,
 }
 
 impl WarehouseError {
@@ -47,6 +52,8 @@ impl WarehouseError {
             class: Class::TryAgain,
             contended: false,
             no_tls: false,
+            code: None,
+            trouble: None,
         }
     }
 }

@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// The roll-up of events.
+const MINUTES: &str = "recent_changes_minute";
+
 /// Ids that are asked for at a time.
 const IDS: usize = 1_000;
 
@@ -132,7 +135,7 @@ impl Changes {
                 rows
             })
             .await?;
-            let sql = add_minutes(minutes(&changes));
+            let sql = add_minutes(MINUTES, minutes(&changes));
             conn.query_drop(sql).await.map_err(explain)?;
         }
         self.keep_bad(conn, batch).await.map_err(explain)?;
@@ -220,7 +223,8 @@ async fn row(conn: &mut Conn, stream: &str, lock: bool) -> mysql_async::Result<R
     )
 }
 
-fn add_minutes(minutes: impl IntoIterator<Item = (Key, Minute)>) -> String {
+/// Adds to what the minutes have.
+pub(super) fn add_minutes(table: &str, minutes: impl IntoIterator<Item = (Key, Minute)>) -> String {
     let rows: Vec<_> = minutes
         .into_iter()
         .map(|(key, minute)| {
@@ -237,7 +241,7 @@ fn add_minutes(minutes: impl IntoIterator<Item = (Key, Minute)>) -> String {
         })
         .collect();
     format!(
-        "INSERT INTO recent_changes_minute (ts, wiki, type, events, bots, bytes_changed) VALUES {} \
+        "INSERT INTO {table} (ts, wiki, type, events, bots, bytes_changed) VALUES {} \
          ON DUPLICATE KEY UPDATE events = events + VALUES(events), bots = bots + VALUES(bots), \
          bytes_changed = bytes_changed + VALUES(bytes_changed)",
         rows.join(",")

@@ -1,4 +1,4 @@
-//! Rows that are too old go, a moment or an hour of them at a time.
+//! Rows that are too old go, a moment or an hour at a time, and of those so many in a transaction.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::sinks::{
     expire::{Expired, Expiry},
     warehouse::{
         WarehouseError,
-        expire::{EVER, Slice},
+        expire::{EVER, Gone, ROWS, Slice},
         sql_time,
     },
 };
@@ -19,8 +19,8 @@ use crate::sinks::{
 const TRIES: u32 = 10;
 /// The wait before it is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Units whose rejected lines go at once. Of a file there are thousands at most.
-const UNITS: usize = 100;
+/// Units whose rejected lines go in one transaction, each up to [`ROWS`].
+const UNITS: usize = 5;
 
 /// A statement that deletes, and what it is given.
 type Delete = (String, Vec<String>);
@@ -43,19 +43,26 @@ impl Mysql {
             let deletes: Vec<Delete> = (expiry.tables.iter())
                 .map(|table| {
                     let of_agent = expiry.of_agent();
-                    let sql = format!("DELETE FROM {table} WHERE {of_agent}{}", slice.condition);
+                    let condition = slice.condition;
+                    let sql =
+                        format!("DELETE FROM {table} WHERE {of_agent}{condition} LIMIT {ROWS}");
                     (sql, slice.bounds.clone())
                 })
                 .collect();
-            expired.rows += self.patiently(&mut conn, &deletes).await?;
-            from = slice.next;
-        }
-        while !stop.is_cancelled() {
-            let deletes = self.rejects(&mut conn, expiry).await?;
-            if deletes.is_empty() {
-                break;
+            let gone = self.patiently(&mut conn, &deletes).await?;
+            expired.rows += gone.rows;
+            if gone.is_all {
+                from = slice.next;
             }
-            expired.rows += self.patiently(&mut conn, &deletes).await?;
+        }
+        for rejects in &expiry.rejects {
+            while !stop.is_cancelled() {
+                let deletes = self.rejects(&mut conn, &rejects.source, expiry).await?;
+                if deletes.is_empty() {
+                    break;
+                }
+                expired.rows += self.patiently(&mut conn, &deletes).await?.rows;
+            }
         }
         let _ = conn.disconnect().await;
         Ok(())
@@ -100,9 +107,10 @@ impl Mysql {
     async fn rejects(
         &self,
         conn: &mut Conn,
+        source: &str,
         expiry: &Expiry,
     ) -> Result<Vec<Delete>, WarehouseError> {
-        let (source, before) = (&expiry.rejects.source, sql_time(expiry.before));
+        let before = sql_time(expiry.before);
         let sql = format!(
             "SELECT DISTINCT unit FROM ingest_rejects WHERE source = ? AND ts < ? LIMIT {UNITS}"
         );
@@ -111,18 +119,20 @@ impl Mysql {
             .await
             .map_err(|error| self.server.explain(&error))?;
         let delete = |unit: String| {
-            let sql = "DELETE FROM ingest_rejects WHERE source = ? AND unit = ? AND ts < ?";
-            (sql.to_owned(), vec![source.clone(), unit, before.clone()])
+            let sql = format!(
+                "DELETE FROM ingest_rejects WHERE source = ? AND unit = ? AND ts < ? LIMIT {ROWS}"
+            );
+            (sql, vec![source.to_owned(), unit, before.clone()])
         };
         Ok(units.into_iter().map(delete).collect())
     }
 
-    /// Deletes in one transaction, again if others were in the way. How many rows went.
-    async fn patiently(&self, conn: &mut Conn, deletes: &[Delete]) -> Result<u64, WarehouseError> {
+    /// Deletes in one transaction, again if others were in the way.
+    async fn patiently(&self, conn: &mut Conn, deletes: &[Delete]) -> Result<Gone, WarehouseError> {
         let mut tries = 1;
         loop {
             let error = match delete(conn, deletes).await {
-                Ok(rows) => return Ok(rows),
+                Ok(gone) => return Ok(gone),
                 Err(error) => self.server.explain(&error),
             };
             if !error.contended || tries == TRIES {
@@ -138,13 +148,16 @@ impl Mysql {
     }
 }
 
-async fn delete(conn: &mut Conn, deletes: &[Delete]) -> mysql_async::Result<u64> {
+/// Statement after statement, until one meets its limit: what comes after it waits for the rest of its rows.
+async fn delete(conn: &mut Conn, deletes: &[Delete]) -> mysql_async::Result<Gone> {
     conn.query_drop("START TRANSACTION").await?;
-    let mut rows = 0;
+    let mut gone = Gone::default();
     for (sql, bounds) in deletes {
         conn.exec_drop(sql.as_str(), bounds.clone()).await?;
-        rows += conn.affected_rows();
+        if !gone.goes_on(conn.affected_rows()) {
+            break;
+        }
     }
     conn.query_drop("COMMIT").await?;
-    Ok(rows)
+    Ok(gone)
 }

@@ -13,11 +13,17 @@ use crate::{
         cells::{Cell, Cells},
         precise,
     },
-    stream::event::{Change, Value},
+    stream::{
+        event::{Change, Value},
+        frame::MAX_FRAME,
+    },
 };
 
 /// Bytes a packet of rows: larger ones bring nothing.
 const CHUNK: usize = 64 << 10;
+
+/// The largest packet that a server has to take: a packet of rows whose last one is the longest event there is.
+pub(super) const LARGEST_PACKET: usize = CHUNK + MAX_FRAME;
 
 /// Streams rows into a table, and makes sure that the server took each as it is.
 pub(super) async fn load<'a, F>(

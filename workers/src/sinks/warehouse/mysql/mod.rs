@@ -14,19 +14,28 @@ use wikiingest_crds::{
 mod changes;
 mod expire;
 mod load;
+mod probe;
 
 pub use self::changes::Changes;
-use self::load::load;
+use self::load::{LARGEST_PACKET, load};
+pub(crate) use self::probe::{PACKET, SETTINGS};
 use super::{WarehouseError, rows_of, schema, sql_time, tables};
 use crate::{
     batch::{dataset::Dataset, fetch::Mark, list::Unit},
     failure::Class,
     rows::{Batch, Summary},
     sinks::Held,
+    trouble::Trouble,
 };
 
 /// The server's number for a column that is to be added and is there.
 const DUPLICATE_COLUMN: u16 = 1060;
+
+/// Which units have landed, and which are being loaded.
+const LEDGER: &str = "ingest_ledger";
+
+/// A download may rest for longer than the 30 s that servers wait for more rows.
+const PATIENT: &str = "SET SESSION net_read_timeout = 3600, net_write_timeout = 3600";
 
 /// How often a claim that timed out behind another worker's is made again.
 const CLAIMS: u32 = 60;
@@ -119,13 +128,8 @@ impl Mysql {
         let current: Option<i64> = conn
             .query_first("SELECT COALESCE(MAX(version), 0) FROM schema_migrations")
             .await?;
-        let all = if self.server.single_store {
-            schema::SINGLESTORE
-        } else {
-            schema::MYSQL
-        };
         let mut run = Vec::new();
-        for migration in schema::pending(all, current.unwrap_or(0)) {
+        for migration in schema::pending(self.server.migrations(), current.unwrap_or(0)) {
             for statement in migration.statements() {
                 match conn.query_drop(statement).await {
                     // It was run before.
@@ -194,7 +198,7 @@ impl Mysql {
     async fn try_claim(&self, unit: &Unit) -> Result<(Option<Held>, Claim), WarehouseError> {
         let server = &self.server;
         let mut conn = connect(&self.opts, server).await?;
-        let held = lock(&mut conn, server, unit)
+        let held = lock(&mut conn, server, LEDGER, unit)
             .await
             .map_err(|error| server.explain(&error))?;
         Ok((
@@ -207,21 +211,26 @@ impl Mysql {
     }
 }
 
-async fn lock(conn: &mut Conn, server: &Server, unit: &Unit) -> mysql_async::Result<Option<Held>> {
+async fn lock(
+    conn: &mut Conn,
+    server: &Server,
+    ledger: &str,
+    unit: &Unit,
+) -> mysql_async::Result<Option<Held>> {
     if !server.single_store {
         // SingleStore has no other level. Elsewhere this spares the gap locks, which would let
         // two workers that load neighbouring hours block each other.
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             .await?;
     }
-    // LOAD DATA waits for the download, which may rest longer than the 30 s that servers wait.
-    conn.query_drop("SET SESSION net_read_timeout = 3600, net_write_timeout = 3600")
-        .await?;
+    conn.query_drop(PATIENT).await?;
     conn.query_drop("START TRANSACTION").await?;
     // A size of -2 is never committed: it stands for "not loaded" inside this transaction.
     conn.exec_drop(
-        "INSERT INTO ingest_ledger (source, unit, ts, size, etag, `rows`, rejected, loaded_at) \
-         VALUES (?, ?, ?, -2, '', 0, 0, ?) ON DUPLICATE KEY UPDATE rejected = rejected",
+        format!(
+            "INSERT INTO {ledger} (source, unit, ts, size, etag, `rows`, rejected, loaded_at) \
+             VALUES (?, ?, ?, -2, '', 0, 0, ?) ON DUPLICATE KEY UPDATE rejected = rejected"
+        ),
         (
             unit.dataset.name(),
             &unit.name,
@@ -232,7 +241,7 @@ async fn lock(conn: &mut Conn, server: &Server, unit: &Unit) -> mysql_async::Res
     .await?;
     let row: Option<(i64, String)> = conn
         .exec_first(
-            "SELECT size, etag FROM ingest_ledger WHERE source = ? AND unit = ? FOR UPDATE",
+            format!("SELECT size, etag FROM {ledger} WHERE source = ? AND unit = ? FOR UPDATE"),
             (unit.dataset.name(), &unit.name),
         )
         .await?;
@@ -243,10 +252,15 @@ async fn lock(conn: &mut Conn, server: &Server, unit: &Unit) -> mysql_async::Res
 
 async fn connect(opts: &Opts, server: &Server) -> Result<Conn, WarehouseError> {
     let connecting = tokio::time::timeout(Duration::from_secs(15), Conn::new(opts.clone()));
-    match connecting.await {
-        Ok(connected) => connected.map_err(|error| server.explain(&error)),
-        Err(_) => Err(server.error("no answer within 15 s".to_owned(), DOWN, Class::TryAgain)),
-    }
+    connecting.await.map_or_else(
+        |_| {
+            let what = "no answer within 15 s".to_owned();
+            let mut silent = server.error(what, DOWN, Class::TryAgain);
+            silent.trouble = Some(Trouble::Silent);
+            Err(silent)
+        },
+        |connected| connected.map_err(|error| server.explain(&error)),
+    )
 }
 
 async fn is_single_store(conn: &mut Conn) -> mysql_async::Result<bool> {
@@ -371,7 +385,6 @@ async fn close(
         rejects,
     )
     .await?;
-    let rejected = i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX);
     // An hour has one file; one of another name (an odd second) was replaced with its rows. They
     // are looked up first, since a search that deletes would wait for other workers' claims.
     let others: Vec<String> = conn
@@ -390,7 +403,7 @@ async fn close(
     conn.exec_drop(
         "UPDATE ingest_ledger SET ts = ?, size = ?, etag = ?, `rows` = ?, rejected = ?, loaded_at = ? \
          WHERE source = ? AND unit = ?",
-        (&ts, mark.size, &mark.etag, summary.rows, rejected, &now, source, &unit.name),
+        (&ts, mark.size, &mark.etag, summary.rows, summary.rejected, &now, source, &unit.name),
     )
     .await?;
     conn.query_drop("COMMIT").await
@@ -399,6 +412,14 @@ async fn close(
 const DOWN: &str = "check that the server is up and reachable from here, then run again";
 
 impl Server {
+    fn migrations(&self) -> &'static [schema::Migration] {
+        if self.single_store {
+            schema::SINGLESTORE
+        } else {
+            schema::MYSQL
+        }
+    }
+
     fn secret(&self, variable: &str) -> Result<String, WarehouseError> {
         std::env::var(variable).map_err(|_| {
             let advice = format!("set the environment variable {variable}");
@@ -414,6 +435,8 @@ impl Server {
             class,
             contended: false,
             no_tls: false,
+            code: None,
+            trouble: None,
         }
     }
 
@@ -435,13 +458,15 @@ impl Server {
             return error;
         }
         let mysql_async::Error::Server(server) = error else {
-            return self.error(what, DOWN, Class::TryAgain);
+            let mut down = self.error(what, DOWN, Class::TryAgain);
+            down.trouble = Trouble::of(error);
+            return down;
         };
         let credentials = format!("check {} and {}", self.username_env, self.password_env);
         let (advice, class) = match server.code {
             1045 | 1698 => (credentials.as_str(), Class::Refused),
             1044 | 1142 | 1227 | 1370 => (
-                "grant the user SELECT, INSERT, UPDATE, DELETE, and CREATE for migrations",
+                "grant the user SELECT, INSERT, UPDATE, DELETE, CREATE and ALTER for migrations",
                 Class::Refused,
             ),
             1049 => (
@@ -462,6 +487,7 @@ impl Server {
         };
         let mut error = self.error(what, advice, class);
         error.contended = matches!(server.code, 1205 | 1213);
+        error.code = Some(server.code);
         error
     }
 }

@@ -1,4 +1,4 @@
-//! Rows that are too old go, a moment or an hour of them at a time.
+//! Rows that are too old go, a moment or an hour at a time, and of those so many in a transaction.
 
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +8,7 @@ use crate::sinks::{
     expire::{Expired, Expiry},
     warehouse::{
         WarehouseError,
-        expire::{EVER, Slice},
+        expire::{EVER, Gone, ROWS, Slice},
         sql_time,
     },
 };
@@ -40,15 +40,20 @@ impl Sqlite {
                 break;
             };
             let slice = Slice::of(&oldest, expiry.step);
-            expired.rows += self.delete(expiry, &slice).await?;
-            from = slice.next;
-        }
-        while !stop.is_cancelled() {
-            let rows = self.delete_rejects(expiry).await?;
-            if rows == 0 {
-                break;
+            let gone = self.delete(expiry, &slice).await?;
+            expired.rows += gone.rows;
+            if gone.is_all {
+                from = slice.next;
             }
-            expired.rows += rows;
+        }
+        for rejects in &expiry.rejects {
+            while !stop.is_cancelled() {
+                let rows = self.delete_rejects(&rejects.source, expiry).await?;
+                if rows == 0 {
+                    break;
+                }
+                expired.rows += rows;
+            }
         }
         Ok(())
     }
@@ -71,33 +76,40 @@ impl Sqlite {
         Ok(oldest)
     }
 
-    /// Deletes a slice of all tables in one transaction. How many rows went.
-    async fn delete(&self, expiry: &Expiry, slice: &Slice) -> sqlx::Result<u64> {
+    /// Deletes of a slice, in one transaction: facts first, and what is derived of them with the last.
+    async fn delete(&self, expiry: &Expiry, slice: &Slice) -> sqlx::Result<Gone> {
         let mut transaction = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let mut rows = 0;
-        for table in &expiry.tables {
-            let sql = format!(
-                "DELETE FROM {table} WHERE {}{}",
-                expiry.of_agent(),
-                slice.condition
-            );
+        let mut gone = Gone::default();
+        for (nth, table) in expiry.tables.iter().enumerate() {
+            let condition = format!("{}{}", expiry.of_agent(), slice.condition);
+            // Only facts have a rowid, and only of them there are many.
+            let sql = if nth == 0 {
+                format!(
+                    "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT {ROWS})"
+                )
+            } else {
+                format!("DELETE FROM {table} WHERE {condition}")
+            };
             let query = slice
                 .bounds
                 .iter()
                 .fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
-            rows += query.execute(&mut *transaction).await?.rows_affected();
+            let deleted = query.execute(&mut *transaction).await?.rows_affected();
+            if !gone.goes_on(deleted) {
+                break;
+            }
         }
         transaction.commit().await?;
-        Ok(rows)
+        Ok(gone)
     }
 
-    async fn delete_rejects(&self, expiry: &Expiry) -> sqlx::Result<u64> {
+    async fn delete_rejects(&self, source: &str, expiry: &Expiry) -> sqlx::Result<u64> {
         let sql = format!(
             "DELETE FROM ingest_rejects WHERE rowid IN \
              (SELECT rowid FROM ingest_rejects WHERE source = ? AND ts < ? LIMIT {REJECTS})"
         );
         let deleted = sqlx::query(AssertSqlSafe(sql))
-            .bind(&expiry.rejects.source)
+            .bind(source)
             .bind(sql_time(expiry.before))
             .execute(&self.pool)
             .await?;

@@ -350,7 +350,7 @@ async fn close(
         .bind(mark.size)
         .bind(&mark.etag)
         .bind(summary.rows)
-        .bind(i64::try_from(summary.rejects.len()).unwrap_or(i64::MAX))
+        .bind(summary.rejected)
         .bind(&now)
         .execute(&mut *connection)
         .await?;
@@ -391,6 +391,8 @@ fn explain(path: &str) -> impl Fn(&sqlx::Error) -> WarehouseError + use<> {
             class,
             contended: false,
             no_tls: false,
+            code: None,
+            trouble: None,
         }
     }
 }

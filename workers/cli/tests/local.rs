@@ -35,7 +35,7 @@ const SOON: Duration = Duration::from_secs(10);
 const PAGEVIEWS: &str = "/other/pageviews/2024/2024-08/pageviews-20240803-060000.gz";
 
 fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/samples")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/samples")
 }
 
 fn wikiingest(dir: &TempDir, args: &[&str]) -> Command {
@@ -136,6 +136,37 @@ fn ids_in_lake(lake: &Path) -> Vec<String> {
     ids
 }
 
+/// The page that the demo ends with, and the same by hand.
+async fn report_has_the_numbers_of(dir: &TempDir, database: &Path) {
+    let of_demo = std::fs::read_to_string(dir.path().join("wikiingest-demo/report.html")).unwrap();
+    let (code, out, errors) = run(dir, &["report", "--output", "again.html"]);
+    assert_eq!(code, 0, "{out}{errors}");
+    let by_hand = std::fs::read_to_string(dir.path().join("again.html")).unwrap();
+    assert_eq!(of_demo, by_hand);
+    for (name, sql) in [
+        (
+            "en.wikipedia",
+            "SELECT SUM(views) FROM pageviews_project_hourly WHERE project = 'en.wikipedia'",
+        ),
+        (
+            "commonswiki",
+            "SELECT COUNT(*) FROM recent_changes WHERE wiki = 'commonswiki'",
+        ),
+        (
+            "our own pages",
+            "SELECT SUM(referer_internal) FROM mediacounts_daily",
+        ),
+    ] {
+        let digits = number(database, sql).await.to_string();
+        let plain = by_hand.replace('\u{202f}', "");
+        let row = format!("<td>{name}</td><td class=\"number\">{digits}</td>");
+        assert!(plain.contains(&row), "no {row} in {by_hand}");
+    }
+    let (code, _, errors) = run(dir, &["report", "--sqlite", "nowhere.db"]);
+    assert_eq!(code, 64, "{errors}");
+    assert!(errors.contains("nowhere.db is not there"), "{errors}");
+}
+
 #[tokio::test]
 async fn the_demo_loads_all_samples_and_then_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
@@ -184,6 +215,8 @@ async fn the_demo_loads_all_samples_and_then_nothing_twice() {
         first.contains("Read 144 real edits") && first.contains("│ commonswiki       69"),
         "{first}"
     );
+
+    report_has_the_numbers_of(&dir, &database).await;
 
     let (code, second, errors) = run(&dir, &["demo"]);
     assert_eq!(code, 0, "{second}{errors}");
@@ -685,7 +718,7 @@ fn a_wrong_command_line_is_bad_configuration() {
 #[test]
 fn the_readmes_resource_is_valid_here() {
     let dir = tempfile::tempdir().unwrap();
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let text = std::fs::read_to_string(readme).unwrap();
     let (_, yaml) = text.split_once("```yaml\n").expect("a resource");
     let (yaml, _) = yaml.split_once("```").expect("the end of it");
