@@ -7,6 +7,7 @@ use std::thread;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::athena::{self, Athena};
 use crate::bench::generate::{Archive, Size};
 use crate::error::{Doing, Error, Result};
 use crate::say::say;
@@ -39,7 +40,11 @@ enum Command {
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Options),
     /// Start MariaDB and an S3 server, say how to reach them, and wait for Ctrl-C
-    Servers,
+    Servers {
+        /// Start Trino over the S3 server, too, which stands for Athena
+        #[arg(long)]
+        trino: bool,
+    },
     /// The test cluster: a real Kubernetes, made by kind
     #[command(after_help = CLUSTER_EXAMPLES)]
     Cluster {
@@ -48,6 +53,8 @@ enum Command {
     },
     /// Build the images of wikiingest and of the servers that it is tested with, and load them into the cluster
     Images(cluster::ImageOptions),
+    /// Write the README of the Helm chart anew, from the comments in its values
+    Chart,
     /// Install what the tests and benches need, and nothing else
     Install,
     /// Write a file of one of the archives, like the real ones
@@ -114,9 +121,10 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Test(options) => steps::run(&options),
         Command::Bench(options) => bench::run(&options).map(|()| ExitCode::SUCCESS),
-        Command::Servers => serve().map(|()| ExitCode::SUCCESS),
+        Command::Servers { trino } => serve(trino).map(|()| ExitCode::SUCCESS),
         Command::Cluster { action } => cluster::run(action).map(|()| ExitCode::SUCCESS),
         Command::Images(options) => cluster::make_images(options).map(|()| ExitCode::SUCCESS),
+        Command::Chart => cluster::chart_readme().map(|()| ExitCode::SUCCESS),
         Command::Install => everything().map(|()| ExitCode::SUCCESS),
         Command::Generate(options) => generate(&options).map(|()| ExitCode::SUCCESS),
     };
@@ -145,14 +153,17 @@ fn end_on_signals() -> Result<()> {
     Ok(())
 }
 
-fn serve() -> Result<()> {
+fn serve(with_trino: bool) -> Result<()> {
     install::debian(install::FOR_TESTS)?;
-    let e2e = steps::Workspace::find()?.e2e();
+    let workspace = steps::Workspace::find()?;
+    let e2e = workspace.e2e();
     let python = install::python(&e2e.join("requirements.txt"))?;
     let spark = install::python(&e2e.join("requirements-spark.txt"))?;
     let mariadb = MariaDb::start(Durability::Full)?;
     mariadb.sql("CREATE DATABASE wikimedia")?;
     let s3 = S3::start(&python.program("weed"))?;
+    let athena = with_trino.then(|| Athena::start(&workspace, &s3));
+    let athena = athena.transpose()?;
     say!(
         "MariaDB   mariadb --protocol=tcp -h 127.0.0.1 -P {} -u {} -p{} wikimedia\n\
          S3        {}, bucket {}, region {}\n\
@@ -170,10 +181,14 @@ fn serve() -> Result<()> {
     export("WIKIINGEST_LAKE_ACCESS_KEY_ID", s3::ACCESS_KEY_ID);
     export("WIKIINGEST_LAKE_SECRET_ACCESS_KEY", s3::SECRET_ACCESS_KEY);
     say!("\nFor a suite: cargo test --workspace --features wikiingest-e2e/servers --test right");
-    for (name, value) in steps::environment(&mariadb, &s3, &python, &spark) {
+    let more = athena.iter().flat_map(Athena::environment);
+    for (name, value) in steps::environment(&mariadb, &s3, &python, &spark)
+        .into_iter()
+        .chain(more)
+    {
         export(name, &value);
     }
-    say!("\nCtrl-C ends both and removes their data.");
+    say!("\nCtrl-C ends them and removes their data.");
     loop {
         thread::park();
     }
@@ -191,10 +206,12 @@ fn quoted(text: &str) -> String {
 fn everything() -> Result<()> {
     install::debian(install::FOR_TESTS)?;
     install::debian(install::FOR_BENCHES)?;
-    let e2e = steps::Workspace::find()?.e2e();
+    let workspace = steps::Workspace::find()?;
+    let e2e = workspace.e2e();
     install::python(&e2e.join("requirements.txt"))?;
     install::python(&e2e.join("requirements-spark.txt"))?;
     install::python(&e2e.join("requirements-peers.txt"))?;
+    athena::install(&workspace)?;
     install::cargo_deny()?;
     cluster::install()?;
     say!("all there");

@@ -34,8 +34,20 @@ pub const FOR_TESTS: &[Program] = &[
     program("mariadb-install-db", "mariadb-server-core"),
     program("mariadb", "mariadb-client"),
     program("python3", "python3"),
+    // For a clock that is wrong, and for certificates that nobody trusts.
+    program("faketime", "faketime"),
+    program("openssl", "openssl"),
     // For Spark, one of the readers.
     program("java", "default-jre-headless"),
+];
+
+/// What the dashboards' suite asks.
+pub const FOR_DASHBOARDS: &[Program] = &[program("promtool", "prometheus")];
+
+/// What the suite `athena` needs, with which Trino is put together.
+pub const FOR_ATHENA: &[Program] = &[
+    program("mvn", "maven"),
+    program("javac", "default-jdk-headless"),
 ];
 
 /// What the benches compare with.
@@ -160,39 +172,44 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 const DENY_VERSION: &str = "0.20.2";
+const AUDITABLE_VERSION: &str = "0.7.7";
 
 /// `cargo-deny`, built from source where it is missing.
 ///
 /// # Errors
 /// If it does not build.
 pub fn cargo_deny() -> Result<PathBuf> {
+    cargo_tool("cargo-deny", DENY_VERSION)
+}
+
+/// cargo-auditable, built once: `cargo` with it writes into a binary what that was built of.
+///
+/// # Errors
+/// If it does not build.
+pub fn cargo_auditable() -> Result<PathBuf> {
+    cargo_tool("cargo-auditable", AUDITABLE_VERSION)
+}
+
+fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
     let root = scratch::cache()?.join("tools");
-    let deny = root.join("bin").join("cargo-deny");
-    let is_current = deny.is_file()
-        && capture(Command::new(&deny).arg("--version"))
-            .is_ok_and(|version| version.trim().ends_with(DENY_VERSION));
-    if !is_current {
-        say!("building cargo-deny {DENY_VERSION} into {}", root.display());
+    let tool = root.join("bin").join(name);
+    // What cargo notes of what it installed; not every tool tells its version.
+    let notes = fs::read_to_string(root.join(".crates.toml")).unwrap_or_default();
+    if !tool.is_file() || !notes.contains(&format!("\"{name} {version} (")) {
+        say!("building {name} {version} into {}", root.display());
         let mut install = Command::new(cargo());
         install
-            .args([
-                "install",
-                "cargo-deny",
-                "--locked",
-                "--force",
-                "--version",
-                DENY_VERSION,
-                "--root",
-            ])
+            .args(["install", name, "--locked", "--force"])
+            .args(["--version", version, "--root"])
             .arg(&root);
         let status = install.status().doing("starting cargo install")?;
         if !status.success() {
             return Err(Error::other(format!(
-                "cargo install cargo-deny ended with {status}"
+                "cargo install {name} ended with {status}"
             )));
         }
     }
-    Ok(deny)
+    Ok(tool)
 }
 
 /// The cargo that runs us, or the one on the PATH.

@@ -2,6 +2,7 @@
 //!
 //! `cargo e2e --help` is the way in. The suites themselves are in `tests/`, one file a promise of the product.
 
+mod athena;
 pub mod bench;
 pub mod binaries;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod harness;
 pub mod http;
 pub mod install;
+pub mod jars;
 pub mod process;
 mod readme;
 mod say;

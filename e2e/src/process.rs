@@ -223,6 +223,10 @@ pub fn until<T>(patience: Duration, mut ready: impl FnMut() -> Result<T>) -> Res
     }
 }
 
+/// A TCP port that nothing listens on, and that the system gives to nobody who asks for any, as a free one may be given to
+/// the next test: `tcpmux`.
+pub const CLOSED_PORT: u16 = 1;
+
 /// A TCP port of the loopback interface that nothing listens on now.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use crate::athena::Athena;
 use crate::cluster;
 use crate::error::{Error, Result};
 use crate::install::{self, Python};
@@ -25,12 +26,29 @@ pub(crate) struct Options {
     /// Leave this step out; may be given several times
     #[arg(long, value_name = "STEP")]
     skip: Vec<Step>,
+    /// Run the suites, too, for which a run of everything has no time: on clocks and logins as `wikiingest doctor` sees
+    /// them, on each panel of the dashboards, on what Athena finds in a lake, and on a cluster what schedules, edits and the
+    /// loss of its parts come to, and what Argo CD and Flux make of the examples for them
+    #[arg(long)]
+    all: bool,
     /// Say what the steps are and run none
     #[arg(long)]
     list: bool,
     /// What the tests of the steps `unit`, `servers` and `cluster` are told, such as a part of a test's name
     #[arg(last = true, value_name = "TEST ARGS")]
     tests: Vec<String>,
+}
+
+impl Options {
+    /// These suites, and with `--all` those, too.
+    fn with(
+        &self,
+        suites: &'static [&'static str],
+        more: &'static [&'static str],
+    ) -> impl Iterator<Item = &'static str> + use<> {
+        let more = if self.all { more } else { &[] };
+        suites.iter().chain(more).copied()
+    }
 }
 
 /// The steps, in the order in which they run: what is quick to tell comes first.
@@ -65,8 +83,20 @@ const SUITES: &[&str] = &[
     "stream",
 ];
 
+/// Those that `--all` adds.
+const MORE_SUITES: &[&str] = &["athena", "dashboards", "doctor"];
+
+/// The suites of the step `cluster`, one after the other.
+const ON_CLUSTER: &[&str] = &["cluster", "chart", "operator", "cli", "kstatus", "install"];
+
+/// Those that `--all` adds.
+const MORE_ON_CLUSTER: &[&str] = &["schedule", "edits", "faults", "gitops_cluster"];
+
+/// Tests of the cluster at a time, which mostly wait for it, on two cores and more.
+const ABREAST_ON_CLUSTER: &str = "3";
+
 /// No step takes this long; one that does hangs.
-const LIMIT: Duration = Duration::from_mins(45);
+const LIMIT: Duration = Duration::from_hours(1);
 
 /// The repository.
 #[derive(Debug, Clone)]
@@ -104,7 +134,12 @@ impl Workspace {
 
     /// `cargo`, started at the top.
     pub(crate) fn cargo(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(install::cargo());
+        self.program(&install::cargo(), args)
+    }
+
+    /// The same with what stands for `cargo`.
+    pub(crate) fn program(&self, cargo: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(cargo);
         command.args(args).current_dir(&self.root);
         // What the `cargo run` that started us says of this package: build scripts that look at it would run again, and
         // all that depends on them would be built again, each time someone builds without us in between.
@@ -140,15 +175,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     let outcomes: Vec<Outcome> = steps
         .into_iter()
-        .map(|step| attempt(step, &workspace, &options.tests))
+        .map(|step| attempt(step, &workspace, options))
         .collect();
     Ok(summary(&outcomes))
 }
 
-fn attempt(step: Step, workspace: &Workspace, tests: &[String]) -> Outcome {
+fn attempt(step: Step, workspace: &Workspace, options: &Options) -> Outcome {
     say!("\n=== {}: {}", step.name(), step.help());
     let started = Instant::now();
-    let result = step.run(workspace, tests);
+    let result = step.run(workspace, options);
     if let Err(error) = &result {
         say!("=== {} failed: {error}", step.name());
     }
@@ -198,7 +233,8 @@ impl Step {
             .unwrap_or_default()
     }
 
-    fn run(self, workspace: &Workspace, tests: &[String]) -> Result<()> {
+    fn run(self, workspace: &Workspace, options: &Options) -> Result<()> {
+        let tests = &options.tests;
         match self {
             Self::Fmt => stream(&mut workspace.cargo(&["fmt", "--all", "--check"])),
             Self::Clippy => stream(
@@ -213,8 +249,8 @@ impl Step {
                     .args(["--", "-D", "warnings"]),
             ),
             Self::Unit => stream(workspace.cargo(&["test", "--workspace", "--"]).args(tests)),
-            Self::Servers => servers(workspace, tests),
-            Self::Cluster => on_cluster(workspace, tests),
+            Self::Servers => servers(workspace, options),
+            Self::Cluster => on_cluster(workspace, options),
             Self::Doc => stream(
                 workspace
                     .cargo(&["doc", "--workspace", "--no-deps"])
@@ -242,7 +278,7 @@ impl Step {
 }
 
 /// Starts the servers, then the suites, which are told by environment variables where the servers are.
-fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
+fn servers(workspace: &Workspace, options: &Options) -> Result<()> {
     install::debian(install::FOR_TESTS)?;
     let python = install::python(&workspace.e2e().join("requirements.txt"))?;
     let spark = install::python(&workspace.e2e().join("requirements-spark.txt"))?;
@@ -250,6 +286,8 @@ fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
     stream(&mut workspace.cargo(&["build", "--workspace", "--bins"]))?;
     let mariadb = MariaDb::start(Durability::Full)?;
     let s3 = S3::start(&python.program("weed"))?;
+    let athena = options.all.then(|| Athena::start(workspace, &s3));
+    let athena = athena.transpose()?;
     let mut suites = workspace.cargo(&[
         "test",
         "--workspace",
@@ -257,35 +295,31 @@ fn servers(workspace: &Workspace, tests: &[String]) -> Result<()> {
         "--features",
         "wikiingest-e2e/servers",
     ]);
-    for suite in SUITES {
+    for suite in options.with(SUITES, MORE_SUITES) {
         suites.args(["--test", suite]);
     }
     suites
         .arg("--")
-        .args(tests)
-        .envs(environment(&mariadb, &s3, &python, &spark));
+        .args(&options.tests)
+        .envs(environment(&mariadb, &s3, &python, &spark))
+        .envs(athena.iter().flat_map(Athena::environment));
     stream(&mut suites)
 }
 
 /// Brings the cluster up, fills it with the images, and starts its suite.
-fn on_cluster(workspace: &Workspace, tests: &[String]) -> Result<()> {
+fn on_cluster(workspace: &Workspace, options: &Options) -> Result<()> {
     install::debian(install::FOR_TESTS)?;
     cluster::make_images(cluster::ImageOptions::default())?;
-    let suite = [
-        "test",
-        "--workspace",
-        "--no-fail-fast",
-        "--test",
-        "cluster",
-        "--test",
-        "operator",
-        "--test",
-        "kstatus",
-        "--test",
-        "faults",
-    ];
+    let mut suite = vec!["test", "--workspace", "--no-fail-fast"];
+    suite.extend(
+        options
+            .with(ON_CLUSTER, MORE_ON_CLUSTER)
+            .flat_map(|suite| ["--test", suite]),
+    );
     let features = ["--features", "wikiingest-e2e/cluster", "--"];
-    stream(workspace.cargo(&suite).args(features).args(tests))
+    let mut suites = workspace.cargo(&suite);
+    suites.args(features).args(&options.tests);
+    stream(suites.env("RUST_TEST_THREADS", ABREAST_ON_CLUSTER))
 }
 
 /// What the suites are told.

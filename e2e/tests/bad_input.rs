@@ -14,7 +14,7 @@ use std::process::Command;
 use serde_json::json;
 use wikiingest_e2e::harness::world::{Stores, World};
 use wikiingest_e2e::harness::{Config, Env, Hour, Lake, Run, Tally, Warehouse, worker};
-use wikiingest_e2e::process::{capture, free_port};
+use wikiingest_e2e::process::{CLOSED_PORT, capture};
 use wikiingest_e2e::servers::replay::Options;
 use wikiingest_e2e::servers::s3;
 
@@ -352,18 +352,17 @@ fn run_with(stores: Stores, change: impl FnOnce(Config) -> Config) -> Run {
 
 #[test]
 fn a_warehouse_that_is_down_is_named_and_worth_another_try() {
-    let port = free_port().expect("a port");
     let run = run_with(Stores::Servers, |config| {
-        config.with("/sinks/0/singleStore/port", json!(port))
+        config.with("/sinks/0/singleStore/port", json!(CLOSED_PORT))
     });
     let _ = run
         .expect(1)
-        .says(&["warehouse", &format!("127.0.0.1:{port}")]);
+        .says(&["warehouse", &format!("127.0.0.1:{CLOSED_PORT}")]);
 }
 
 #[test]
 fn a_lake_that_is_down_is_named_and_worth_another_try() {
-    let endpoint = format!("http://127.0.0.1:{}", free_port().expect("a port"));
+    let endpoint = format!("http://127.0.0.1:{CLOSED_PORT}");
     let run = run_with(Stores::Servers, |config| {
         config.with("/sinks/1/s3/endpoint", json!(endpoint))
     });
@@ -372,7 +371,7 @@ fn a_lake_that_is_down_is_named_and_worth_another_try() {
 
 #[test]
 fn a_host_that_is_down_is_named_and_worth_another_try() {
-    let url = format!("http://127.0.0.1:{}", free_port().expect("a port"));
+    let url = format!("http://127.0.0.1:{CLOSED_PORT}");
     let run = run_with(Stores::Embedded, |config| {
         config
             .with("/source/baseUrl", json!(url))

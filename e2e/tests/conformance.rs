@@ -6,6 +6,7 @@
     reason = "a test that fails should say so at once"
 )]
 
+use jiff::Timestamp;
 use wikiingest_e2e::bench::generate::{Archive, Random};
 use wikiingest_e2e::harness::world::{Stores, World};
 use wikiingest_e2e::harness::{Hour, worker};
@@ -165,6 +166,50 @@ impl Case {
         assert_eq!(kept.count(), 1);
     }
 
+    /// From every table, with its rejected lines; a young unit stays, and an old one that is published anew does, too.
+    fn what_is_kept_no_longer_goes_and_does_not_come_back(self) {
+        let mut world = World::of(self.archive, self.stores, &Options::default());
+        let (old, limit, young) = ([Hour(4), Hour(5)], Hour(58), Hour(60));
+        let (bad, _) = self.archive.bad_line();
+        for unit in [old[0], old[1], young] {
+            world.publish_with(unit, LINES, &format!("{bad}\n"));
+        }
+        assert_eq!(world.run().expect(0).count("loaded"), 3);
+        let in_ledger = "SELECT unit, loaded_at FROM ingest_ledger ORDER BY unit";
+        let ledger = world.warehouse.query(in_ledger);
+        assert_eq!(ledger.len(), 3);
+
+        let limit: Timestamp = self.archive.timestamp(limit).parse().expect("a time");
+        let span = format!("{}h", Timestamp::now().duration_since(limit).as_hours());
+        let config = world.whole().keeping(self.archive.kind(), &span);
+        let expire = || {
+            let run = worker::expire(&world.env, &config.to_expire());
+            run.wait().expect(0)
+        };
+        let run = expire();
+        assert!(run.count("rows") > 0, "{}", run.output);
+        // Of each the facts, and what was rejected.
+        assert_eq!(run.count("objects"), 4);
+        let run = expire();
+        assert_eq!((run.count("rows"), run.count("objects")), (0, 0));
+
+        world.publish(old[0], LINES / 2);
+        let run = worker::run(&world.env, &config).expect(0);
+        assert_eq!((run.count("loaded"), run.count("skipped")), (0, 3));
+        let (facts, left) = (self.archive.facts(), world.expected[&young]);
+        assert_eq!(world.warehouse.tally(facts), left, "rows of the warehouse");
+        assert_eq!(
+            world.lake.tally(&world.env, facts).0,
+            left,
+            "rows of the lake"
+        );
+        world.check_derived();
+        assert_eq!(world.warehouse.query(in_ledger), ledger);
+        let rejects = world.warehouse.query("SELECT unit FROM ingest_rejects");
+        assert_eq!(rejects, [[self.archive.unit(young)]]);
+        assert_eq!(world.lake.objects().len(), 2, "{:?}", world.lake.objects());
+    }
+
     fn the_host_is_asked_politely(self) {
         let world = self.slow();
         let _ = world.run().expect(0);
@@ -218,6 +263,11 @@ macro_rules! matrix {
             #[test]
             fn lines_that_cannot_be_read_are_kept_and_cost_no_other() {
                 CASE.lines_that_cannot_be_read_are_kept_and_cost_no_other();
+            }
+
+            #[test]
+            fn what_is_kept_no_longer_goes_and_does_not_come_back() {
+                CASE.what_is_kept_no_longer_goes_and_does_not_come_back();
             }
 
             #[test]

@@ -8,7 +8,7 @@
 )]
 
 use std::io::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wikiingest_e2e::bench::generate::Random;
 use wikiingest_e2e::harness::world::{Stores, World};
@@ -49,24 +49,33 @@ fn big(stores: Stores) -> World {
 /// each kill a run to the end must put everything right.
 fn kill_at_random_moments(stores: Stores) {
     let mut worlds = [small(stores), big(stores)];
-    let whole = worlds.each_ref().map(|world| world.run().expect(0).took);
+    let mut whole = worlds.each_ref().map(|world| world.run().expect(0).took);
     let mut random = Random::new(20_240_803);
     let mut killed = 0;
     for kill in 0..KILLS {
         let is_big = kill % BIG_EVERY == BIG_EVERY / 2;
-        let world = &mut worlds[usize::from(is_big)];
-        world.clear();
+        let (world, whole) = (
+            &mut worlds[usize::from(is_big)],
+            &mut whole[usize::from(is_big)],
+        );
         let share = if is_big {
             random.unit()
         } else {
             (f64::from(kill) + random.unit()) / f64::from(KILLS)
         };
-        let moment = whole[usize::from(is_big)].mul_f64(share);
-        killed += u32::from(
-            worker::start(&world.env, &world.whole())
-                .kill_after(moment)
-                .is_some(),
-        );
+        let mut moment = whole.mul_f64(share);
+        for _ in 0..TRIES {
+            world.clear();
+            let began = Instant::now();
+            let run = worker::start(&world.env, &world.whole());
+            if run.kill_after(moment).is_some() {
+                killed += 1;
+                break;
+            }
+            // Whatever else this machine was busy with is over: a whole run is shorter now.
+            *whole = (*whole).min(began.elapsed());
+            moment = whole.mul_f64(share);
+        }
         let _ = world.run().expect(0);
         let _ = writeln!(
             std::io::stderr(),
@@ -76,10 +85,7 @@ fn kill_at_random_moments(stores: Stores) {
         );
         world.check();
     }
-    assert!(
-        killed >= KILLS * 4 / 5,
-        "only {killed} of {KILLS} runs were still there to be killed"
-    );
+    assert_eq!(killed, KILLS, "runs were still there to be killed");
 }
 
 #[test]

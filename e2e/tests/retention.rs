@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
+use wikiingest_e2e::bench::generate::Archive;
+use wikiingest_e2e::harness::changes::{StreamWorld, events};
 use wikiingest_e2e::harness::world::{Stores, World};
 use wikiingest_e2e::harness::{Config, Hour, worker};
 use wikiingest_e2e::servers::replay::Options;
@@ -307,6 +309,87 @@ fn changes_go_by_the_hour_with_their_minutes_and_their_rejects() {
             assert_eq!(left, rows, "{table}");
         }
     }
+}
+
+#[test]
+fn what_a_source_brought_that_is_gone_goes_too() {
+    for stores in BOTH {
+        let mut world = World::new(stores, &Options::default());
+        publish(&mut world, &OLD);
+        load(&world);
+        let config = config(&world).to_expire().with("/streams", json!([]));
+        assert!(config.json.get("sources").is_none());
+        let _ = worker::expire(&world.env, &config).wait().expect(0);
+        holds(&world, &[], &[], &OLD);
+    }
+}
+
+#[test]
+fn a_stream_does_not_write_what_its_sinks_keep_no_longer() {
+    for stores in BOTH {
+        // Half of a minute's events are from today, and half from long ago.
+        let old = events(200, 100);
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M").to_string();
+        let young = events(400, 100)
+            .lines()
+            .skip(200)
+            .fold(String::new(), |mut all, line| {
+                let _ = writeln!(all, "{}", line.replace("2026-11-01T00:00", &now));
+                all
+            });
+        let mut world = StreamWorld::new(stores, &format!("{old}{young}"), &["--pace", "max"]);
+        world.with_lake = false;
+        let config = world.config().keeping("recentChanges", "2d");
+        let running = worker::stream(&world.env, &config);
+        world.wait_for(200);
+        let _ = running.stop().expect(0);
+        let oldest = "SELECT MIN(ts) FROM recent_changes";
+        let oldest = texts(world.warehouse.query(oldest)).swap_remove(0);
+        assert!(oldest[..16] == now.replace('T', " ")[..16], "{oldest}");
+        assert_eq!(world.rows(), 200);
+    }
+}
+
+#[test]
+fn a_day_of_very_many_rows_goes_some_at_a_time_and_its_top_with_the_last() {
+    let world = World::of(Archive::Mediacounts, Stores::Servers, &Options::default());
+    let numbers = "WITH RECURSIVE n AS (SELECT 0 i UNION ALL SELECT i + 1 FROM n WHERE i < 399)";
+    let (day, zeros) = ("2024-08-03 00:00:00", ["0"; 18].join(", "));
+    for statement in [
+        format!(
+            "INSERT INTO mediacounts_daily {numbers} \
+             SELECT '{day}', a.i * 400 + b.i, '', '', {zeros} FROM n a, n b ORDER BY a.i, b.i"
+        ),
+        format!("INSERT INTO mediacounts_top_daily VALUES ('{day}', 1, '7', 1, 1)"),
+        "CREATE TABLE once (number INT PRIMARY KEY)".to_owned(),
+        "INSERT INTO once VALUES (1)".to_owned(),
+        // Whoever comes to the last row fails there, and keeps what went before.
+        "CREATE TRIGGER last_one BEFORE DELETE ON mediacounts_daily FOR EACH ROW \
+         INSERT INTO once SELECT 1 FROM DUAL WHERE OLD.base_name = '159999'"
+            .to_owned(),
+    ] {
+        let _ = world.warehouse.query(&statement);
+    }
+    let left = || {
+        ["mediacounts_daily", "mediacounts_top_daily"].map(|table| {
+            let count = format!("SELECT COUNT(*) FROM {table}");
+            world.warehouse.number(&count)
+        })
+    };
+    let config = world
+        .config(Hour(0), Hour(1))
+        .keeping("mediacounts", "2d")
+        .to_expire();
+    let run = worker::expire(&world.env, &config).wait();
+    assert_eq!(
+        (left(), run.count("failedCount")),
+        ([10_000, 1], 1),
+        "{}",
+        run.output
+    );
+    let _ = world.warehouse.query("DROP TRIGGER last_one");
+    let run = worker::expire(&world.env, &config).wait().expect(0);
+    assert_eq!((left(), run.count("rows")), ([0, 0], 10_001));
 }
 
 #[test]

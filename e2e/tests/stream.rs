@@ -413,28 +413,41 @@ fn events_of_a_stream_that_had_another_name_are_not_doubled() {
 #[test]
 fn what_another_worker_wrote_meanwhile_is_found() {
     for stores in BOTH {
-        let mut world = StreamWorld::new(stores, &events(6_000, 5), &["--pace", "1500"]);
+        // So many that they do not run out on a slow machine before the one goes on without the other.
+        let mut world = StreamWorld::new(stores, &events(20_000, 5), &["--pace", "1500"]);
         world.with_lake = false;
         let (leaves, stays) = (world.start(), world.start());
         world.wait_for(500);
         // It must not be frozen within a transaction, where it would hold the other one up.
         until("the one goes on without the other", || {
             stays.signal("STOP");
-            let before = world.rows();
-            std::thread::sleep(Duration::from_millis(500));
-            let goes_on = world.rows() > before;
+            // By more than what it was writing just then.
+            let goes_on = grows_by(&world, 400, Duration::from_secs(1));
             if !goes_on {
                 stays.signal("CONT");
             }
             goes_on
         });
-        world.wait_for(3_000);
+        let frozen_at = world.rows();
+        world.wait_for(frozen_at + 1_500);
         let _ = leaves.stop().expect(0);
         stays.signal("CONT");
-        world.wait_for(6_000);
+        world.wait_for(20_000);
         let _ = stays.stop().expect(0);
-        assert_eq!(counted_twice_over(&world), (6_000, 6_000));
+        assert_eq!(counted_twice_over(&world), (20_000, 20_000));
     }
+}
+
+/// Whether so many rows are added within a time.
+fn grows_by(world: &StreamWorld, rows: u64, long: Duration) -> bool {
+    let (started, before) = (Instant::now(), world.rows());
+    while started.elapsed() < long {
+        std::thread::sleep(Duration::from_millis(20));
+        if world.rows() >= before + rows {
+            return true;
+        }
+    }
+    false
 }
 
 /// Events by the rows, and by the roll-up.
@@ -574,12 +587,17 @@ fn a_lake_that_cannot_be_written_is_waited_for() {
         panic!("an embedded lake is a folder");
     };
     let (table, aside) = (path.join("recent_changes"), path.join("aside"));
+    // The worker would make the folder anew in between.
+    running.signal("STOP");
     std::fs::rename(&table, &aside).expect("the folder can be moved");
     std::fs::write(&table, "").expect("a file can be written");
+    running.signal("CONT");
     until("it says so", || running.output().contains("sink lake"));
     std::thread::sleep(Duration::from_secs(3));
+    running.signal("STOP");
     std::fs::remove_file(&table).expect("the file can be removed");
     std::fs::rename(&aside, &table).expect("the folder can be moved");
+    running.signal("CONT");
     world.wait_for(6_000);
     let _ = running
         .stop()

@@ -41,7 +41,7 @@ pub(super) fn run(
     let tsv = warehouse.rows_as_tsv(&both)?;
     let mut cases = Lake::new(format);
     let mut import_case = Case::new(format.bench, "floor: mariadb-import", None);
-    let mut both_case = Case::new(format.bench, "parquet+mariadb", format.both);
+    let mut both_case = Case::new(format.bench, "parquet+mariadb", Some(format.both));
     for round in 0..=runs {
         cases.add(round, format, &input, &parquet)?;
         import_case.add(round, warehouse.import(&tsv)?);

@@ -6,7 +6,7 @@ use super::measure::Measured;
 use crate::error::{Error, Result};
 use crate::say::say;
 
-/// What a case should not exceed: printed beside what it was, nothing fails by it.
+/// What a case should not exceed: printed beside what it was. Only what [`held`] is asked about fails by it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Target {
     pub(super) ratio: Option<f64>,
@@ -97,26 +97,33 @@ impl Case {
     }
 
     fn verdict(&self) -> String {
-        let Some(target) = self.target else {
-            return String::new();
-        };
         let word = |met: bool| if met { "met" } else { "MISSED" };
-        let mut parts = Vec::new();
-        if let Some(ratio) = target.ratio {
-            parts.push(format!("{ratio} x {}", word(self.ratio() <= ratio)));
-        }
-        if let Some(most) = target.rss_mib {
-            let met = self.rss_mib().is_some_and(|rss| rss <= most);
-            parts.push(format!("{most} MiB {}", word(met)));
-        }
-        for (name, most) in target.others {
-            let met = self
-                .others
-                .iter()
-                .any(|(other, value)| other == name && value <= most);
-            parts.push(format!("{name} {most} {}", word(met)));
+        let targets = self.targets().into_iter();
+        let parts: Vec<_> = targets
+            .map(|(target, met)| format!("{target} {}", word(met)))
+            .collect();
+        if parts.is_empty() {
+            return String::new();
         }
         format!("target {}", parts.join(", "))
+    }
+
+    /// Each target, and whether it was met.
+    fn targets(&self) -> Vec<(String, bool)> {
+        let target = self.target.unwrap_or_default();
+        let ratio = target
+            .ratio
+            .map(|most| (format!("{most} x"), self.ratio() <= most));
+        let rss = target.rss_mib.map(|most| {
+            let met = self.rss_mib().is_some_and(|rss| rss <= most);
+            (format!("{most} MiB"), met)
+        });
+        let others = target.others.iter().map(|(name, most)| {
+            let mut figures = self.others.iter();
+            let met = figures.any(|(other, value)| other == name && value <= most);
+            (format!("{name} {most}"), met)
+        });
+        ratio.into_iter().chain(rss).chain(others).collect()
     }
 
     fn line(&self) -> Line<'_> {
@@ -198,6 +205,22 @@ pub(super) fn print(cases: &[Case]) -> Result<()> {
     Ok(())
 }
 
+/// Fails if a case misses one of its targets.
+pub(super) fn held(cases: &[Case]) -> Result<()> {
+    let missed = cases.iter().flat_map(|case| {
+        let missed = case.targets().into_iter().filter(|(_, met)| !met);
+        missed.map(|(target, _)| format!("{}, {}: {target}", case.bench, case.name))
+    });
+    let missed: Vec<_> = missed.collect();
+    if missed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::other(format!(
+        "limits are broken:\n{}",
+        missed.join("\n")
+    )))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +270,12 @@ mod tests {
         assert!(json.ends_with(expected), "{json}");
         let verdict = "target 32 MiB met, p99_ms 200 met, p50_ms 60 MISSED";
         assert_eq!(case.verdict(), verdict);
+        let broken = held(&[case.clone()])
+            .expect_err("one is missed")
+            .to_string();
+        assert!(broken.ends_with("\nb, c: p50_ms 60"), "{broken}");
         let other = case.again("d", None);
         assert!(other.verdict().is_empty() && other.rss_mib() == Some(8.0));
+        held(&[other]).expect("nothing is asked of it");
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn measure(command: &mut Command) -> Result<Measured> {
 }
 
 /// The most memory that a living process has held at a time.
-pub(super) fn high_water_mib(pid: u32) -> Option<f64> {
+pub(crate) fn high_water_mib(pid: u32) -> Option<f64> {
     status_mib(pid, "VmHWM:")
 }
 

@@ -1,5 +1,8 @@
 //! The same dump file, as others read it: DuckDB, Polars and Spark parse it, and DuckDB reads what our worker made of it.
 //!
+//! It is one file of each archive: a day of those that have days, and an hour of those that have hours, whose 24 files of a
+//! day differ in nothing but their numbers.
+//!
 //! The peers are scripts in `e2e/peers/` that share no code with the worker, nor with each other. Of each reader's rows
 //! the number, the sum of every numeric column and a hash have to be the same.
 

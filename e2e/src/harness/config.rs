@@ -98,8 +98,11 @@ impl Config {
     /// The configuration of a run that deletes what the sinks keep no longer.
     #[must_use]
     pub fn to_expire(&self) -> Self {
+        let source = &self.json["source"];
+        let is_stream = source.get("recentChanges").is_some();
+        let streams: Vec<&Value> = is_stream.then_some(&source["name"]).into_iter().collect();
         Self {
-            json: json!({"sources": [self.json["source"]], "sinks": self.json["sinks"]}),
+            json: json!({"sinks": self.json["sinks"], "streams": streams}),
             env: self.env.clone(),
         }
     }

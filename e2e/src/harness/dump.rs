@@ -15,7 +15,20 @@ use crate::bench::generate::{self, Archive, Random};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hour(pub u16);
 
+/// Its beginning.
+const FIRST: jiff::civil::DateTime = jiff::civil::date(2024, 8, 3).at(0, 0, 0, 0);
+
 impl Hour {
+    /// The one that it is now.
+    #[must_use]
+    pub fn now() -> Self {
+        let first = FIRST.to_zoned(jiff::tz::TimeZone::UTC);
+        let first = first.map_or(jiff::Timestamp::UNIX_EPOCH, |first| first.timestamp());
+        let hours = jiff::Timestamp::now().duration_since(first).as_hours();
+        // Enough until 2032.
+        Self(u16::try_from(hours).unwrap_or(u16::MAX))
+    }
+
     /// The file's stem, which is also the unit's name.
     #[must_use]
     pub fn unit(self) -> String {
@@ -35,8 +48,7 @@ impl Hour {
     }
 
     pub(super) fn text(self, format: &str) -> String {
-        let time = jiff::civil::date(2024, 8, 3).at(0, 0, 0, 0);
-        let start = time + jiff::SignedDuration::from_hours(self.0.into());
+        let start = FIRST + jiff::SignedDuration::from_hours(self.0.into());
         start.strftime(format).to_string()
     }
 }

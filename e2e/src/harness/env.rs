@@ -43,10 +43,11 @@ impl Env {
     }
 }
 
-fn var(name: &str) -> String {
+/// What the runner says in one of its variables.
+pub(super) fn var(name: &str) -> String {
     let name = format!("WIKIINGEST_E2E_{name}");
     std::env::var(&name)
-        .unwrap_or_else(|_| panic!("{name} is not set: run `cargo e2e test --only servers`"))
+        .unwrap_or_else(|_| panic!("{name} is not set: run `cargo e2e test --all --only servers`"))
 }
 
 /// A file of this crate.

@@ -165,7 +165,7 @@ pub(super) fn row(facts: &str) -> Row {
             number: "views",
         },
         "pageview_complete_hourly" => Row {
-            key: "CONCAT(project, ' ', access, ' ', COALESCE(page_id, '-'), ' ', ts)",
+            key: "CONCAT(agent, ' ', project, ' ', access, ' ', COALESCE(page_id, '-'), ' ', ts)",
             title: "title",
             number: "views",
         },
@@ -173,7 +173,7 @@ pub(super) fn row(facts: &str) -> Row {
             key: "CONCAT(response_bytes, ' ', transfers, ' ', original, ' ', transcoded_audio, ' ', transcoded_image, \
                   ' ', image_0_199, ' ', image_200_399, ' ', image_400_599, ' ', image_600_799, ' ', image_800_999, \
                   ' ', image_1000, ' ', transcoded_movie, ' ', movie_0_239, ' ', movie_240_479, ' ', movie_480, \
-                  ' ', referer_internal, ' ', referer_external, ' ', referer_unknown)",
+                  ' ', referer_internal, ' ', referer_external, ' ', referer_unknown, ' ', project, ' ', file)",
             title: "base_name",
             number: "transfers",
         },

@@ -14,11 +14,16 @@
     reason = "panicking is how a test says that something is wrong"
 )]
 
+pub mod athena;
+pub mod between;
 pub mod changes;
 pub mod config;
+pub mod doctor;
 pub mod dump;
 pub mod env;
 pub mod format;
+#[cfg(feature = "cluster")]
+pub mod gitops;
 #[cfg(feature = "cluster")]
 pub mod kube;
 pub mod lake;
@@ -27,6 +32,7 @@ pub mod warehouse;
 pub mod worker;
 pub mod world;
 
+pub use athena::Athena;
 pub use config::Config;
 pub use dump::{Dump, Hour};
 pub use env::Env;

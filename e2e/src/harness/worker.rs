@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::config::Config;
 use super::env::Env;
+use crate::bench::measure::high_water_mib;
 use crate::process::{Guard, capture, guarded};
 
 /// No run in these suites takes this long; one that does hangs.
@@ -26,6 +27,8 @@ pub struct Run {
     pub report: Value,
     /// How long it took.
     pub took: Duration,
+    /// The most memory that it was seen to have held at a time, in MiB; none if it was not waited for.
+    pub rss_mib: Option<f64>,
 }
 
 impl Run {
@@ -87,11 +90,12 @@ pub fn migrate(env: &Env, config: &Config) -> Run {
 
 /// Runs `wikiingest-batch plan` to its end, and gives back what it prints.
 #[must_use]
-pub fn plan(env: &Env, config: &Config) -> Value {
-    let run = begin(env, "plan", config).wait().expect(0);
+pub fn plan(env: &Env, config: &Config) -> Run {
+    let mut run = begin(env, "plan", config).wait().expect(0);
     let json = run.output.lines().find(|line| line.starts_with('{'));
-    serde_json::from_str(json.unwrap_or_default())
-        .unwrap_or_else(|error| panic!("{error}: {}", run.output))
+    run.report = serde_json::from_str(json.unwrap_or_default())
+        .unwrap_or_else(|error| panic!("{error}: {}", run.output));
+    run
 }
 
 /// Starts `wikiingest-batch expire`.
@@ -111,11 +115,49 @@ pub fn stream(env: &Env, config: &Config) -> Running {
     )
 }
 
+/// Starts `wikiingest doctor`.
+#[must_use]
+pub fn doctor(env: &Env, config: &Config, args: &[&str]) -> Running {
+    let args: Vec<&str> = std::iter::once("doctor")
+        .chain(args.iter().copied())
+        .collect();
+    launch(env, "wikiingest", &args, config)
+}
+
+/// Runs `wikiingest report` on the sinks of a configuration, as a resource that has them, and gives back the page.
+#[must_use]
+pub fn report(env: &Env, config: &Config) -> String {
+    let mut resource = config.clone();
+    let source = config.json["source"].clone();
+    resource.json = json!({
+        "apiVersion": "wikiingest.dev/v1alpha1",
+        "kind": "WikiIngest",
+        "metadata": {"name": "wikimedia"},
+        "spec": {
+            "contact": config.json["contact"],
+            "sinks": config.json["sinks"],
+            "sources": [source],
+        },
+    });
+    let dir = crate::scratch::dir("report").expect("a temporary folder");
+    let page = dir.path().join("report.html");
+    let to = page.to_str().expect("a plain path");
+    let args = ["report", "--output", to];
+    let running = launch_with(env, "wikiingest", &args, &resource, "--file");
+    let _ = running.wait().expect(0);
+    fs::read_to_string(page).expect("the page is written")
+}
+
 fn begin(env: &Env, command: &str, config: &Config) -> Running {
     launch(env, "wikiingest-batch", &[command], config)
 }
 
 fn launch(env: &Env, program: &str, args: &[&str], config: &Config) -> Running {
+    launch_with(env, program, args, config, "--config")
+}
+
+/// `flag` is what the file with the configuration is given by.
+fn launch_with(env: &Env, program: &str, args: &[&str], config: &Config, flag: &str) -> Running {
     let dir = crate::scratch::dir("worker").expect("a temporary folder");
     let file = dir.path().join("config.json");
     fs::write(&file, config.json.to_string()).expect("the configuration can be written");
@@ -123,7 +165,7 @@ fn launch(env: &Env, program: &str, args: &[&str], config: &Config) -> Running {
     let is_batch = program == "wikiingest-batch";
     let program = env.binaries.path(program).expect("the worker is built");
     let mut process = guarded(program);
-    process.args(args).arg("--config").arg(&file);
+    process.args(args).arg(flag).arg(&file);
     if is_batch && !matches!(args, ["migrate" | "plan"]) {
         process.arg("--report").arg(dir.path().join("report.json"));
     }
@@ -177,7 +219,9 @@ impl Running {
     /// Waits for its end.
     #[must_use]
     pub fn wait(mut self) -> Run {
+        let mut rss_mib = None;
         while !self.ended() {
+            rss_mib = high_water_mib(self.id()).or(rss_mib);
             assert!(
                 self.started.elapsed() < LIMIT,
                 "the worker hangs; it said:\n{}",
@@ -186,7 +230,10 @@ impl Running {
             std::thread::sleep(Duration::from_millis(2));
         }
         let status = self.guard.wait().expect("it has ended");
-        self.finish(status.code())
+        Run {
+            rss_mib,
+            ..self.finish(status.code())
+        }
     }
 
     /// Asks it to stop (SIGTERM), and waits for its end.
@@ -257,6 +304,7 @@ impl Running {
             output,
             report: serde_json::from_str(&report).unwrap_or_default(),
             took,
+            rss_mib: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A day of requests for media files: 25 columns, separated by tabs, sorted by the file's path.
 //!
 //! Made from the published description of the columns, whose sums hold: all transfers are those of originals,
-//! transcoded audio, images and movies, and also those by kind of referer.
+//! transcoded audio, images and movies, and also those by kind of referer. Some of the paths are real ones.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -12,6 +12,9 @@ use super::spark::push_quoted;
 use super::vocabulary::Vocabulary;
 use super::{Size, Written, divide, round_u64};
 use crate::bench::words::{LANGUAGES, SCRIPTS};
+
+/// Paths of real requests, in byte order.
+const REAL: &str = include_str!("../../../samples/mediacounts/base_names.txt");
 
 /// How many wikis have files of their own.
 const WIKIS: usize = 30;
@@ -43,19 +46,39 @@ pub(super) fn write(size: Size, out: &mut impl Write) -> io::Result<Written> {
     let mut written = Written::default();
     let vocabularies: Vec<Vocabulary> = SCRIPTS.iter().map(Vocabulary::of).collect();
     let mut line = String::new();
-    for folder in folders(size.lines) {
+    let mut one = |random: &mut Random, path: &str| {
+        let counts = counts(random, path);
+        line.clear();
+        push_quoted(&mut line, path, '\t');
+        push_counts(&mut line, &counts);
+        written.lines += 1;
+        written.rows += 1;
+        written.views += counts.transfers();
+        out.write_all(line.as_bytes())
+    };
+    let real = real_paths(size.lines);
+    let made = size.lines - real.len();
+    let mut real = real.into_iter().peekable();
+    for folder in folders(made) {
         for name in names(&mut random, &folder, &vocabularies) {
-            let counts = counts(&mut random, &name);
-            line.clear();
-            push_quoted(&mut line, &format!("{}{name}", folder.path), '\t');
-            push_counts(&mut line, &counts);
-            out.write_all(line.as_bytes())?;
-            written.lines += 1;
-            written.rows += 1;
-            written.views += counts.transfers();
+            let path = format!("{}{name}", folder.path);
+            while let Some(before) = real.next_if(|real| *real < path.as_str()) {
+                one(&mut random, before)?;
+            }
+            one(&mut random, &path)?;
         }
     }
+    for path in real {
+        one(&mut random, path)?;
+    }
     Ok(written)
+}
+
+/// Some of the real paths, or all: at most a tenth of the lines.
+fn real_paths(lines: usize) -> Vec<&'static str> {
+    let all: Vec<&str> = REAL.lines().collect();
+    let most = all.len().min(lines / 10);
+    (0..most).map(|nth| all[nth * all.len() / most]).collect()
 }
 
 /// A folder of the host of uploads, and how many files of it were asked for.
@@ -309,6 +332,16 @@ mod tests {
     }
 
     #[test]
+    fn real_paths_are_in_byte_order_and_some_of_them_are_in_every_file() {
+        assert!(REAL.lines().is_sorted_by(|a, b| a < b));
+        assert_eq!(real_paths(10_000).len(), REAL.lines().count());
+        let few = real_paths(100);
+        assert_eq!(few.len(), 10);
+        assert!(few.iter().any(|path| path.starts_with("/wikipedia/meta/")));
+        assert_eq!(real_paths(9), [""; 0]);
+    }
+
+    #[test]
     fn paths_are_sorted_and_unique_and_some_are_odd() {
         let text = text(40_000);
         let paths: Vec<String> = text
@@ -322,7 +355,16 @@ mod tests {
             })
             .collect();
         assert!(paths.is_sorted_by(|a, b| a < b));
-        for odd in ["\t", "%_", "%C3", "\"", "archive/", "東"] {
+        for odd in [
+            "\t",
+            "%_",
+            "%C3",
+            "\"",
+            "archive/",
+            "東",
+            "/thumb/",
+            "%20%20%20",
+        ] {
             assert!(paths.iter().any(|path| path.contains(odd)), "{odd:?}");
         }
     }

@@ -21,7 +21,7 @@ pub use random::Random;
 pub(super) use vocabulary::Vocabulary;
 
 /// Part of every cached file's name: raise it whenever the output changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The archives whose files can be generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

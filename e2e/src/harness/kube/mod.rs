@@ -8,9 +8,10 @@ mod operator_world;
 mod servers;
 mod worker;
 
-pub use crate::cluster::client::{Cluster, Kubectl, Namespace, Writes, crd};
+pub use crate::cluster::client::{Chart, Cluster, Helm, Kubectl, Namespace, Writes, crd};
 pub use forward::Forward;
 pub use kstatus::{Answer, agrees, kstatus, meaning};
+pub use operator::{OPERATOR, OPERATOR_PODS, operator_values};
 pub use operator_world::OperatorWorld;
 pub use servers::{Content, MariaDbPod, ReplayPod, S3Pod};
 pub use worker::{PodRun, restricted};

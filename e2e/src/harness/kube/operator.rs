@@ -5,31 +5,64 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Namespace, kstatus, servers::manifest};
+use super::{Chart, Cluster, Namespace, kstatus};
 use crate::cluster::client::crd;
-use crate::error::{Doing, Result};
-use crate::harness::env;
+use crate::error::Result;
 use crate::servers::{mariadb, s3};
 
 /// How long the operator may take to start.
 const START: Duration = Duration::from_mins(2);
 
+/// The name of its release, and so of its Deployment.
+pub const OPERATOR: &str = "wikiingest-operator";
+
+/// What its pods are found by.
+pub const OPERATOR_PODS: &str = "app.kubernetes.io/name=wikiingest-operator";
+
+/// Values of the chart for the images that are in the cluster, and others over them, field by field.
+#[must_use]
+pub fn operator_values(over: &Value) -> Value {
+    let image = |name: &str| json!({"repository": format!("wikiingest/{name}"), "tag": "e2e", "digest": ""});
+    let mut values = json!({
+        "image": image("operator"),
+        "workers": {"image": image("workers")},
+        "log": {"format": "text"},
+        // The stand-in of each namespace is a host of its own, and stands more than two connections.
+        "connections": {"mirrors": {"http://replay:8080": 4}},
+    });
+    values["image"]["pullPolicy"] = "Never".into();
+    merge(&mut values, over);
+    values
+}
+
+fn merge(into: &mut Value, over: &Value) {
+    match (into, over) {
+        (Value::Object(into), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, over) => *into = over.clone(),
+    }
+}
+
 impl Namespace {
-    /// Starts the operator for this namespace, with the rights that the chart gives it; the CRD is there afterwards.
+    /// Installs the operator for this namespace alone, by the chart; the CRD is there afterwards.
     ///
     /// # Errors
     /// If it does not come up.
     pub fn operator(&self) -> Result<()> {
         let kubectl = self.kubectl();
         crd(kubectl)?;
-        let rules = env::file("../charts/wikiingest/files/rules.yaml");
-        let rules = std::fs::read_to_string(&rules).doing_to("reading", &rules)?;
-        let rules = rules.replace('\n', "\n  ");
-        let objects = manifest("operator.yaml")?
-            .replace("$RULES", &format!("\n  {rules}"))
-            .replace("$NAMESPACE", self.name());
-        kubectl.apply(&objects)?;
-        kubectl.rolled_out("wikiingest-operator", START)
+        let values = operator_values(&json!({
+            "watchNamespaces": [self.name()],
+            // The suites share it.
+            "crds": {"install": false},
+        }));
+        let chart = Chart::of_the_work_tree()?;
+        let helm = Cluster::up()?.helm(self.name())?;
+        helm.with(&["install", OPERATOR], &chart, &values.to_string())?;
+        kubectl.rolled_out(OPERATOR, START)
     }
 
     /// The Secret with the warehouse's login.

@@ -16,7 +16,8 @@ pub struct OperatorWorld {
     pub mariadb: MariaDbPod,
     /// The lake.
     pub s3: S3Pod,
-    _replay: ReplayPod,
+    /// The host.
+    pub replay: ReplayPod,
     /// What is in the page views.
     pub expected: Tally,
     /// Where all of it is.
@@ -33,13 +34,9 @@ impl OperatorWorld {
     /// Other hours, by their numbers.
     #[must_use]
     pub fn with(name: &str, hours: std::ops::Range<u16>, lines: usize) -> Self {
-        let dir = crate::scratch::dir("dumps").expect("a temporary folder");
-        let dump = Dump::new(dir.path());
-        let mut expected = Tally::default();
-        for hour in hours {
-            expected += dump.generated(Hour(hour), lines);
-        }
-        Self::serving(name, &dump, expected)
+        let world = Self::without_operator(name, hours, lines);
+        world.namespace.operator().expect("the operator starts");
+        world
     }
 
     /// A unit of each archive, and what is in them.
@@ -49,10 +46,24 @@ impl OperatorWorld {
         let dump = Dump::new(dir.path());
         let publish = |archive: Archive| (archive, dump.publish(archive, Hour(0), 400, ""));
         let published = Archive::ALL.map(publish).to_vec();
-        (Self::serving(name, &dump, Tally::default()), published)
+        let world = Self::servers(name, &dump, Tally::default());
+        world.namespace.operator().expect("the operator starts");
+        (world, published)
     }
 
-    fn serving(name: &str, dump: &Dump, expected: Tally) -> Self {
+    /// The servers and hours as in [`Self::with`], and nobody who looks after a resource.
+    #[must_use]
+    pub fn without_operator(name: &str, hours: std::ops::Range<u16>, lines: usize) -> Self {
+        let dir = crate::scratch::dir("dumps").expect("a temporary folder");
+        let dump = Dump::new(dir.path());
+        let mut expected = Tally::default();
+        for hour in hours {
+            expected += dump.generated(Hour(hour), lines);
+        }
+        Self::servers(name, &dump, expected)
+    }
+
+    fn servers(name: &str, dump: &Dump, expected: Tally) -> Self {
         let cluster = Cluster::connect().expect("the cluster is up");
         let namespace = cluster.namespace(name).expect("a namespace");
         let stream = "/samples/recentchange/stream-2025-05-03.ndjson";
@@ -60,11 +71,10 @@ impl OperatorWorld {
             .replay(Content::Dump(dump), &["--events", stream, "--pace", "max"])
             .expect("the stand-in starts");
         let (mariadb, s3) = namespace.stores().expect("the stores start");
-        namespace.operator().expect("the operator starts");
         Self {
             mariadb,
             s3,
-            _replay: replay,
+            replay,
             expected,
             namespace,
         }
