@@ -249,8 +249,11 @@ impl<'a> Applier<'a> {
                 self.delete(Kind::Job, live).await
             };
         }
-        // What it was started with has changed, and nothing of it runs: perhaps it cannot.
-        if !same_start(live, child) && !schema::is_running(live, &self.found.pods) {
+        // What it is told has changed: the part that is under way is loaded, and the rest is done anew. Another image
+        // alone is a reason only if this one cannot be had: all parts would be looked at again.
+        let is_outdated = !same_told(live, child) && !schema::is_running(live, &self.found.pods);
+        let is_stuck = !same_image(live, child) && job::is_stuck(live, &self.found.pods);
+        if is_outdated || is_stuck {
             return self.delete(Kind::Job, live).await;
         }
         let is = live.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
@@ -501,11 +504,22 @@ fn stays(live: &Job, child: &Child, pods: &[Arc<Pod>], now: Timestamp) -> bool {
     (is_recent || schema::is_hopeless(live, pods)) && same_start(live, child)
 }
 
-/// Whether a Job was started with what it would be started with now.
+/// Whether a backfill's Job was started with what it would be started with now.
 pub(crate) fn same_start(live: &Job, child: &Child) -> bool {
-    let started_with = live.annotations().get(names::STARTED_WITH);
+    same_told(live, child) && same_image(live, child)
+}
+
+/// Whether it is told what it would be told now.
+fn same_told(live: &Job, child: &Child) -> bool {
+    let told = live.annotations().get(names::STARTED_WITH);
     let would = child.object["metadata"]["annotations"][names::STARTED_WITH].as_str();
-    started_with.map(String::as_str) == would
+    told.map(String::as_str) == would
+}
+
+fn same_image(live: &Job, child: &Child) -> bool {
+    let pod = (live.spec.as_ref()).and_then(|spec| spec.template.spec.as_ref());
+    let image = pod.and_then(|pod| pod.containers.first()?.image.as_deref());
+    image == child.object["spec"]["template"]["spec"]["containers"][0]["image"].as_str()
 }
 
 /// Whether an object has all that another one says, whatever else the API server and others have added.

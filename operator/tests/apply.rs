@@ -251,6 +251,31 @@ async fn a_part_of_a_backfill_that_is_under_way_is_loaded_whatever_becomes_of_th
 }
 
 #[tokio::test]
+async fn a_backfill_goes_on_with_the_image_it_began_with_if_that_can_be_had() {
+    let mut sources = media();
+    sources[0]["backfill"] = json!([
+        {"name": "years", "from": "2020-01-01T00:00:00Z", "to": "2024-01-01T00:00:00Z"},
+    ]);
+    let children = children(&sources, false);
+    let child = &children.backfills[0].lanes[0].job;
+    let mut live = child.object.clone();
+    live["metadata"]["uid"] = json!(format!("{}-uid", child.name));
+    live["spec"]["template"]["spec"]["containers"][0]["image"] = json!("workers:0");
+    let found = |reason: Option<&str>| Found {
+        jobs: vec![object(live.clone())],
+        pods: vec![pod(&child.name, "Pending", reason)],
+        ..Found::default()
+    };
+    for ordinary in [None, Some("ContainerCreating")] {
+        let asked = asked_for(&found(ordinary), Step::Apply(&children)).await;
+        assert_eq!(of(&asked, &[&child.name]), <[&str; 0]>::default());
+    }
+    let asked = asked_for(&found(Some("ErrImagePull")), Step::Apply(&children)).await;
+    let anew = format!(r#"DELETE {} "Background""#, child.name);
+    assert_eq!(of(&asked, &[&child.name]), [anew]);
+}
+
+#[tokio::test]
 async fn the_schema_is_brought_up_to_date_once_no_other_version_is_at_it() {
     let children = children(&media(), true);
     let new = children.migrate.as_ref().unwrap().name.as_str();

@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{
-    batch::v1::Job,
-    core::v1::{ContainerStateWaiting, Pod},
-};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::ResourceExt as _;
 use serde_json::json;
 
@@ -110,22 +107,10 @@ fn is_open(job: &Job) -> bool {
 fn cannot_start(job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> Option<String> {
     let is_its = job::is_of(job);
     pods.iter().filter(|pod| is_its(pod)).find_map(|pod| {
-        let status = pod.status.as_ref()?;
-        let since = status.start_time.as_ref()?.0;
-        let container = status.container_statuses.as_ref()?.first()?;
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let since = pod.status.as_ref()?.start_time.as_ref()?.0;
         (now.duration_since(since) > STARTS)
-            .then(|| trouble(waiting))
+            .then(|| job::waits_for(pod))
             .flatten()
-    })
-}
-
-fn trouble(waiting: &ContainerStateWaiting) -> Option<String> {
-    let reason = waiting.reason.as_deref().unwrap_or_default();
-    let is_ordinary = matches!(reason, "" | "ContainerCreating" | "PodInitializing");
-    (!is_ordinary).then(|| {
-        let message = waiting.message.as_deref().unwrap_or_default();
-        format!("{reason}: {message}")
     })
 }
 

@@ -157,7 +157,7 @@ fn lane(
     );
     let task = format!("{}-{}", source.name, backfill.name);
     let template = pod.template(context);
-    let started_with = pod.started_with(context, source);
+    let started_with = pod.told(context, source);
     let job = context.child(
         Kind::Job,
         names::of_job(context.ingest.name, &task, &made_from),

@@ -61,8 +61,18 @@ impl Worker<'_> {
 
     /// A hash of all that decides how it ends: what it is told, what it runs on, and the Secrets that it is given.
     pub(super) fn started_with(&self, context: &Context<'_>, source: &Source) -> String {
-        let (template, secrets) = (self.template(context), self.secret_versions(context));
-        let sinks = self.sinks;
+        self.hash(&self.template(context), context, source)
+    }
+
+    /// The same whatever its image: another version of the workers loads the rest of a range as well.
+    pub(super) fn told(&self, context: &Context<'_>, source: &Source) -> String {
+        let mut template = self.template(context);
+        template["spec"]["containers"][0]["image"] = Value::Null;
+        self.hash(&template, context, source)
+    }
+
+    fn hash(&self, template: &Value, context: &Context<'_>, source: &Source) -> String {
+        let (sinks, secrets) = (self.sinks, self.secret_versions(context));
         names::short_hash(&format!("{template}/{secrets:?}/{source:?}/{sinks:?}"))
     }
 

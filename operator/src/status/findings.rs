@@ -242,23 +242,10 @@ fn is_kept_off(pod: &Pod) -> bool {
 
 /// Why a container does not start, where its node says so.
 fn waiting(pods: &[Arc<Pod>], is_of: impl Fn(&Pod) -> bool) -> Option<String> {
-    pods.iter().filter(|pod| is_of(pod)).find_map(|pod| {
-        let status = pod.status.as_ref()?;
-        if let Some(condition) = unschedulable(pod) {
-            return condition.message.clone();
-        }
-        let state = status
-            .container_statuses
-            .as_ref()?
-            .first()?
-            .state
-            .as_ref()?;
-        let waiting = state.waiting.as_ref()?;
-        let reason = waiting.reason.clone().unwrap_or_default();
-        let ordinary = matches!(
-            reason.as_str(),
-            "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff"
-        );
-        (!ordinary).then(|| format!("{reason}: {}", waiting.message.clone().unwrap_or_default()))
-    })
+    pods.iter()
+        .filter(|pod| is_of(pod))
+        .find_map(|pod| match unschedulable(pod) {
+            Some(condition) => condition.message.clone(),
+            None => job::waits_for(pod),
+        })
 }

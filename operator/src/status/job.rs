@@ -188,6 +188,30 @@ fn terminated_before(pod: &Pod, now: Timestamp) -> Option<&ContainerStateTermina
     before.filter(|_| !runs_well)
 }
 
+/// What keeps the container of a pod from starting, such as the want of its image; none for what is ordinary, and for one
+/// that has started and failed: its last words tell more.
+#[must_use]
+pub fn waits_for(pod: &Pod) -> Option<String> {
+    let waiting = container(pod)?.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref().unwrap_or_default();
+    let is_ordinary = matches!(
+        reason,
+        "" | "ContainerCreating" | "PodInitializing" | "CrashLoopBackOff"
+    );
+    (!is_ordinary).then(|| {
+        let message = waiting.message.as_deref().unwrap_or_default();
+        format!("{reason}: {message}")
+    })
+}
+
+/// Whether a pod of a Job is kept from starting.
+#[must_use]
+pub fn is_stuck(job: &Job, pods: &[Arc<Pod>]) -> bool {
+    let is_its = is_of(job);
+    pods.iter()
+        .any(|pod| is_its(pod) && waits_for(pod).is_some())
+}
+
 /// Whether nothing of it runs, or will.
 fn has_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_ref());
