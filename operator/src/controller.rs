@@ -11,6 +11,7 @@ use futures::{
     future::{join_all, ready},
 };
 use jiff::Timestamp;
+use json_patch::{AddOperation, PatchOperation, TestOperation, jsonptr::PointerBuf};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, ResourceExt as _,
@@ -433,18 +434,26 @@ async fn write(
         context.client.clone(),
         &ingest.namespace().unwrap_or_default(),
     );
-    let patch = json!({
-        "apiVersion": "wikiingest.dev/v1alpha1",
-        "kind": "WikiIngest",
+    // Whole, as nobody else writes it, and at half the price of an apply for the API server.
+    let patch = json_patch::Patch(vec![
         // Not that of one that was made anew meanwhile.
-        "metadata": {"uid": ingest.metadata.uid},
-        "status": status,
-    });
-    let params = PatchParams::apply(names::STATUS_MANAGER).force();
+        PatchOperation::Test(TestOperation {
+            path: PointerBuf::from_tokens(["metadata", "uid"]),
+            value: json!(ingest.metadata.uid),
+        }),
+        PatchOperation::Add(AddOperation {
+            path: PointerBuf::from_tokens(["status"]),
+            value: json!(status),
+        }),
+    ]);
+    let params = PatchParams {
+        field_manager: Some(names::STATUS_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     let name = ingest.name_any();
     call(
         format!("write the status of {name}"),
-        api.patch_status(&name, &params, &Patch::Apply(&patch)),
+        api.patch_status(&name, &params, &Patch::<()>::Json(patch)),
     )
     .await?;
     Ok(())
