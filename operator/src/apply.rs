@@ -48,15 +48,35 @@ const RETRY_INCOMPLETE: SignedDuration = SignedDuration::from_hours(24);
 /// The same of the schema, which everything waits for.
 const RETRY_MIGRATION: SignedDuration = SignedDuration::from_mins(2);
 
-/// What the API server made of what was applied: the hash of that, and the generation of the object since then.
+/// What the API server made of what was applied.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<String, (String, i64)>>);
+pub struct Memory {
+    /// Of each object, by its uid: the hash of what was applied, and the generation of the object since then.
+    objects: Mutex<HashMap<String, (String, i64)>>,
+    /// The kinds all of whose fields the API server knows. To look for others costs it a tenth of an apply.
+    kinds: Mutex<HashSet<Kind>>,
+}
 
 impl Memory {
     fn note(&self, live: &impl ResourceExt, child: &Child) {
         if let (Some(uid), Some(generation)) = (live.uid(), live.meta().generation) {
             self.lock().insert(uid, (applied(child), generation));
         }
+        self.kinds().insert(child.kind);
+    }
+
+    /// How an object is applied: an API server that is too old to know a field is to say so, and not to drop it.
+    fn params(&self, kind: Kind) -> PatchParams {
+        let params = PatchParams::apply(names::MANAGER).force();
+        if self.kinds().contains(&kind) {
+            params.validation_ignore()
+        } else {
+            params.validation_strict()
+        }
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, HashSet<Kind>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the object is as it was when this was applied.
@@ -74,7 +94,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, (String, i64)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -313,11 +333,10 @@ impl<'a> Applier<'a> {
     async fn send(&mut self, child: &Child, object: &Value) -> Result<(), Error> {
         let (_, kind) = child.kind.names();
         let api = self.api(child.kind);
-        let params = PatchParams::apply(names::MANAGER)
-            .force()
-            .validation_strict();
+        let params = self.memory.params(child.kind);
         let what = format!("apply {kind} {}", child.name);
-        let live = call(what, api.patch(&child.name, &params, &Patch::Apply(object))).await?;
+        let patch = Patch::Apply(object);
+        let live = call(what, api.patch_metadata(&child.name, &params, &patch)).await?;
         self.memory.note(&live, child);
         self.done.applied(format!("{kind} {}", child.name));
         Ok(())

@@ -1,5 +1,7 @@
 //! What `kubectl describe` shows of a resource's life: an event at each turn, never twice for the same.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client, Resource as _, ResourceExt as _,
@@ -136,6 +138,9 @@ fn ready_note(done: &Done) -> String {
 /// Turns of resources that wait to be published; what comes when so many wait is logged only.
 const WAITING: usize = 4096;
 
+/// How long is waited after an event: of a thousand resources that come at once, all are set up before all are told of.
+const PACE: Duration = Duration::from_millis(100);
+
 /// Publishes turns, one after another and in nobody's way: no reconcile waits for it. One that cannot be published is
 /// logged only.
 #[derive(Clone, Debug)]
@@ -157,6 +162,7 @@ impl Publisher {
             while let Some((regarding, turns)) = queue.recv().await {
                 for turn in turns {
                     publish(&recorder, &regarding, turn).await;
+                    tokio::time::sleep(PACE).await;
                 }
             }
         });

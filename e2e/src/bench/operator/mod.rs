@@ -162,7 +162,7 @@ impl Bench {
         let seconds = started.elapsed().as_secs_f64();
         drop(watch);
         let used = cpu_seconds(operator.pid()).unwrap_or(f64::NAN);
-        rest::wait(&mut operator)?;
+        rest::wait(&mut operator, &self.kubectl)?;
         let writes = self.kubectl.writes()? - before;
         let cpu_percent = rest::cpu_percent(&mut operator, self.idle)?;
         let idle = self.kubectl.writes()? - before - writes;
