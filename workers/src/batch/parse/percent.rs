@@ -27,27 +27,27 @@ pub struct Room {
     escaped: String,
 }
 
-/// Escapes are dense where there are any: a walk beats a search for the next one.
+/// Escapes are dense where there are any: a walk beats a search for the next one. What is decoded is never longer.
 fn unescape(text: &[u8], first: usize, into: &mut Vec<u8>) {
     into.clear();
-    into.extend_from_slice(&text[..first]);
-    let mut rest = &text[first..];
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        let decoded = match (byte, after) {
-            (b'%', [high, low, ..]) => {
-                let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
-                if high | low < 16 {
-                    rest = &after[2..];
-                    high << 4 | low
-                } else {
-                    b'%'
-                }
+    into.extend_from_slice(text);
+    let (mut read, mut written) = (first, first);
+    while read < text.len() {
+        let mut decoded = text[read];
+        read += 1;
+        if decoded == b'%'
+            && let Some([high, low]) = text.get(read..read + 2)
+        {
+            let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
+            if high | low < 16 {
+                read += 2;
+                decoded = high << 4 | low;
             }
-            _ => *byte,
-        };
-        into.push(if decoded == b' ' { b'_' } else { decoded });
+        }
+        into[written] = if decoded == b' ' { b'_' } else { decoded };
+        written += 1;
     }
+    into.truncate(written);
 }
 
 /// The values of hex digits, and 255 of all other bytes.

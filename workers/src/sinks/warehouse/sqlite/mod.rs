@@ -66,6 +66,8 @@ impl Sqlite {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY)
+            // What it needs to undo an insert of some hundred rows: not a file elsewhere, whose disk may be another one.
+            .pragma("temp_store", "MEMORY")
             .disable_statement_logging();
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
