@@ -141,7 +141,7 @@ pub struct Applier<'a> {
 
 impl<'a> Applier<'a> {
     /// Applies all children, in an order in which none waits for a later one; whatever writes only once the schema is
-    /// ready. Backfills run on the connections that `may_run` grants.
+    /// ready. The backfill Jobs in `held` wait.
     ///
     /// # Errors
     /// When the API server refuses.

@@ -434,7 +434,7 @@ async fn write(
         context.client.clone(),
         &ingest.namespace().unwrap_or_default(),
     );
-    // Whole, as nobody else writes it, and at half the price of an apply for the API server.
+    // Whole, as nobody else writes it: the API server has no owners of fields to merge, as it has when it applies.
     let patch = json_patch::Patch(vec![
         // Not that of one that was made anew meanwhile.
         PatchOperation::Test(TestOperation {

@@ -139,7 +139,7 @@ enum LogFormat {
     Json,
 }
 
-// One thread: it waits for the API server, mostly, and is a fifth cheaper so.
+// One thread: it waits for the API server, mostly, and others would only take turns at that.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     // An error means that it is there already.

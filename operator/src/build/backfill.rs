@@ -157,12 +157,12 @@ fn lane(
     );
     let task = format!("{}-{}", source.name, backfill.name);
     let template = pod.template(context);
-    let started_with = pod.told(context, source);
+    let told = pod.told(context, source);
     let job = context.child(
         Kind::Job,
         names::of_job(context.ingest.name, &task, &made_from),
         &pod.labels,
-        json!({"metadata": {"annotations": {(names::STARTED_WITH): started_with}}, "spec": {
+        json!({"metadata": {"annotations": {(names::STARTED_WITH): told}}, "spec": {
             "completionMode": "Indexed",
             "completions": stretch.window.parts(),
             "parallelism": 1,
